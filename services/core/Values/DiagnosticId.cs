@@ -1,0 +1,68 @@
+namespace Reheat.Core;
+
+/// <summary>The kinds of bad input, grouped by hundreds. Values and names are stable.</summary>
+public enum DiagnosticId
+{
+    /// <summary>The file does not begin with the ELF magic.</summary>
+    ElfNotElf = 100,
+
+    /// <summary>A header, table or section reaches past the end of the file.</summary>
+    ElfTruncated = 101,
+
+    /// <summary>A header field has a value that the format does not allow or this reader does not support.</summary>
+    ElfBadHeader = 102,
+
+    /// <summary>A section's header contradicts itself or another.</summary>
+    ElfBadSection = 103,
+
+    /// <summary>A symbol names a section or string that does not exist.</summary>
+    ElfBadSymbol = 104,
+
+    /// <summary>A note is malformed.</summary>
+    ElfBadNote = 105,
+
+    /// <summary>A relocation is malformed or of an unknown type.</summary>
+    ElfBadRelocation = 106,
+
+    /// <summary>The image carries no GNU build-id.</summary>
+    ElfNoBuildId = 107,
+
+    /// <summary>The machine is neither x86-64 nor i386.</summary>
+    ElfUnsupportedMachine = 108,
+
+    /// <summary>DWARF that ends in the middle of a unit.</summary>
+    DwarfTruncated = 200,
+
+    /// <summary>DWARF of a version or form that this reader does not know.</summary>
+    DwarfUnsupported = 201,
+
+    /// <summary>DWARF whose fields contradict each other.</summary>
+    DwarfMalformed = 202,
+
+    /// <summary>The file is no ring.</summary>
+    RingNotARing = 300,
+
+    /// <summary>A ring of another format version.</summary>
+    RingVersion = 301,
+
+    /// <summary>A ring whose header contradicts itself.</summary>
+    RingBadHeader = 302,
+
+    /// <summary>A record whose sequence number is not that of its position.</summary>
+    RingCorruptRecord = 303,
+
+    /// <summary>A record with an operation that this version does not know.</summary>
+    RingUnknownOperation = 304,
+
+    /// <summary>An annotation list that is not of this format or version.</summary>
+    ListFormat = 400,
+
+    /// <summary>A line of an annotation list that cannot be read.</summary>
+    ListBadLine = 401,
+
+    /// <summary>A site stands twice in an annotation list.</summary>
+    ListDuplicate = 402,
+
+    /// <summary>A memory map that cannot be read.</summary>
+    MemoryMapMalformed = 500,
+}
