@@ -1,0 +1,103 @@
+using Dapper;
+using Npgsql;
+
+namespace Reheat.Store.Coverage;
+
+/// <summary>A row of the view <c>reheat.coverage</c>; operation, target and coverage are null where nothing was observed.</summary>
+public sealed record CoverageRow(string Image, string? Operation, string? Target, long Sites, long Traps, long Hits, double? Coverage);
+
+/// <summary>A row of the view <c>reheat.sites</c>.</summary>
+public sealed class SiteRow
+{
+    /// <summary>Image name.</summary>
+    public string Image { get; init; } = "";
+
+    /// <summary>Image address, unsigned in two's complement.</summary>
+    public long Address { get; init; }
+
+    /// <summary>Function, null before the recompiler has looked.</summary>
+    public string? Function { get; init; }
+
+    /// <summary>Bytes from the function's start.</summary>
+    public long? FunctionOffset { get; init; }
+
+    /// <summary>Compile unit.</summary>
+    public string? Unit { get; init; }
+
+    /// <summary><c>file:line</c>.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>The instruction.</summary>
+    public string? Instruction { get; init; }
+
+    /// <summary>Operation name.</summary>
+    public string Operation { get; init; } = "";
+
+    /// <summary>Target name.</summary>
+    public string Target { get; init; } = "";
+
+    /// <summary>Bytes of one element.</summary>
+    public short Size { get; init; }
+
+    /// <summary>Executions that trapped.</summary>
+    public long Traps { get; init; }
+
+    /// <summary>Executions that did not.</summary>
+    public long Hits { get; init; }
+
+    /// <summary>Elements of both.</summary>
+    public long Elements { get; init; }
+
+    /// <summary>Estimated distinct wedges.</summary>
+    public int Wedges { get; init; }
+
+    /// <summary><c>annotated</c>, <c>refused: …</c> or <c>pending</c>.</summary>
+    public string State { get; init; } = "";
+}
+
+/// <summary>A row of the view <c>reheat.accounting</c>.</summary>
+public sealed record AccountingRow(string Wedge, long Epoch, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending);
+
+/// <summary>Reads the views, and nothing but the views, as a dashboard does.</summary>
+public sealed class CoverageStore(NpgsqlDataSource database)
+{
+    /// <summary>Coverage of a build by image, operation and target, most executions first.</summary>
+    public async Task<IReadOnlyList<CoverageRow>> CoverageAsync(long build, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return [.. await connection.QueryAsync<CoverageRow>(new CommandDefinition(
+            """
+            SELECT image, operation, target, sites, traps, hits, coverage FROM reheat.coverage
+            WHERE build = @build ORDER BY traps + hits DESC, image, operation, target
+            """, new { build }, cancellationToken: cancel))];
+    }
+
+    /// <summary>Sites of a build, hottest first: the residual ones, or all.</summary>
+    /// <returns>The first rows, and how many there are in all.</returns>
+    public async Task<(IReadOnlyList<SiteRow> Rows, long Total)> SitesAsync(long build, bool all, int limit, CancellationToken cancel)
+    {
+        string view = all ? "reheat.sites" : "reheat.residual_sites";
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        IEnumerable<SiteRow> rows = await connection.QueryAsync<SiteRow>(new CommandDefinition(
+            $"""
+            SELECT image, address, function, function_offset AS functionoffset, unit, source, instruction, operation, target, size,
+                   traps, hits, elements, wedges, state
+            FROM {view} WHERE build = @build
+            ORDER BY traps DESC, hits DESC, image, address, operation, target, size LIMIT @limit
+            """, new { build, limit }, cancellationToken: cancel));
+        long total = await connection.QuerySingleAsync<long>(new CommandDefinition(
+            $"SELECT count(*) FROM {view} WHERE build = @build", new { build }, cancellationToken: cancel));
+        return ([.. rows], total);
+    }
+
+    /// <summary>The accounts of one wedge, or of all if <paramref name="wedge"/> is empty, newest first.</summary>
+    public async Task<IReadOnlyList<AccountingRow>> AccountingAsync(string wedge, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return [.. await connection.QueryAsync<AccountingRow>(new CommandDefinition(
+            """
+            SELECT wedge, epoch, recorded, stored, dropped, outside_images AS outsideimages, pending FROM reheat.accounting
+            WHERE @wedge = '' OR wedge = @wedge ORDER BY epoch_began DESC, wedge
+            """, new { wedge }, cancellationToken: cancel))];
+    }
+}

@@ -1,0 +1,107 @@
+using System.Collections;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Reheat.Store.Ingest;
+
+/// <summary>Tables <c>counts</c> and <c>site_totals</c>: binary COPY into a staging table, then one merge each, in key order.</summary>
+internal static class CountStore
+{
+    private sealed class Sum
+    {
+        public long Executions;
+        public long Elements;
+        public readonly BitArray Wedges = new(256);
+    }
+
+    /// <summary>Makes the staging table of this connection if it is not there, and the partitions that the buckets need.</summary>
+    public static async Task PrepareAsync(NpgsqlConnection connection, IEnumerable<DateTime> days, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(
+            """
+            CREATE TEMP TABLE IF NOT EXISTS staged_counts (
+                site bigint, operation smallint, size smallint, target smallint, outcome smallint, bucket timestamptz,
+                executions bigint, elements bigint, wedges bit(256)
+            ) ON COMMIT DELETE ROWS
+            """));
+        foreach (DateTime day in days)
+        {
+            batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT reheat_data.ensure_counts_partition($1)")
+            {
+                Parameters = { new NpgsqlParameter { Value = DateOnly.FromDateTime(day), NpgsqlDbType = NpgsqlDbType.Date } },
+            });
+        }
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Adds the rows of these batches. Inside the transaction that moves the marks.</summary>
+    public static async Task MergeAsync(NpgsqlConnection connection, IEnumerable<IngestBatch> batches, CancellationToken cancel)
+    {
+        Dictionary<(CountKey Key, DateTime Bucket), Sum> sums = Fold(batches);
+        if (sums.Count == 0)
+            return;
+        await using (NpgsqlBinaryImporter copy = await connection.BeginBinaryImportAsync(
+            "COPY staged_counts (site, operation, size, target, outcome, bucket, executions, elements, wedges) FROM STDIN (FORMAT BINARY)", cancel))
+        {
+            foreach (((CountKey key, DateTime bucket), Sum sum) in sums)
+            {
+                await copy.StartRowAsync(cancel);
+                await copy.WriteAsync(key.Site.Value, NpgsqlDbType.Bigint, cancel);
+                await copy.WriteAsync((short)key.Operation, NpgsqlDbType.Smallint, cancel);
+                await copy.WriteAsync((short)key.Size, NpgsqlDbType.Smallint, cancel);
+                await copy.WriteAsync(key.Target, NpgsqlDbType.Smallint, cancel);
+                await copy.WriteAsync((short)key.Outcome, NpgsqlDbType.Smallint, cancel);
+                await copy.WriteAsync(bucket, NpgsqlDbType.TimestampTz, cancel);
+                await copy.WriteAsync(sum.Executions, NpgsqlDbType.Bigint, cancel);
+                await copy.WriteAsync(sum.Elements, NpgsqlDbType.Bigint, cancel);
+                await copy.WriteAsync(sum.Wedges, NpgsqlDbType.Bit, cancel);
+            }
+            await copy.CompleteAsync(cancel);
+        }
+
+        await using var merge = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new NpgsqlBatchCommand(
+                    """
+                    INSERT INTO reheat_data.counts AS c (site, operation, size, target, outcome, bucket, executions, elements)
+                    SELECT site, operation, size, target, outcome, bucket, executions, elements FROM staged_counts
+                    ORDER BY site, operation, size, target, outcome, bucket
+                    ON CONFLICT (site, operation, size, target, outcome, bucket) DO UPDATE
+                    SET executions = c.executions + excluded.executions, elements = c.elements + excluded.elements
+                    """),
+                new NpgsqlBatchCommand(
+                    """
+                    INSERT INTO reheat_data.site_totals AS t (site, operation, size, target, outcome, executions, elements, wedges, last_bucket)
+                    SELECT site, operation, size, target, outcome, sum(executions), sum(elements), bit_or(wedges), max(bucket)
+                    FROM staged_counts
+                    GROUP BY site, operation, size, target, outcome
+                    ORDER BY site, operation, size, target, outcome
+                    ON CONFLICT (site, operation, size, target, outcome) DO UPDATE
+                    SET executions = t.executions + excluded.executions, elements = t.elements + excluded.elements,
+                        wedges = t.wedges | excluded.wedges, last_bucket = greatest(t.last_bucket, excluded.last_bucket)
+                    """),
+            },
+        };
+        await merge.ExecuteNonQueryAsync(cancel);
+    }
+
+    private static Dictionary<(CountKey, DateTime), Sum> Fold(IEnumerable<IngestBatch> batches)
+    {
+        var sums = new Dictionary<(CountKey, DateTime), Sum>();
+        foreach (IngestBatch batch in batches)
+        {
+            foreach (CountRow row in batch.Rows)
+            {
+                if (!sums.TryGetValue((row.Key, batch.Bucket), out Sum? sum))
+                    sums.Add((row.Key, batch.Bucket), sum = new Sum());
+                sum.Executions += row.Executions;
+                sum.Elements += row.Elements;
+                sum.Wedges.Set(batch.Stream.SketchBit, true);
+            }
+        }
+        return sums;
+    }
+}

@@ -1,0 +1,87 @@
+using Reheat.Core;
+
+namespace Reheat.Store.Ingest;
+
+/// <summary>What a count is kept by, apart from its time bucket.</summary>
+public readonly record struct CountKey(SiteId Site, Operation Operation, byte Size, short Target, Outcome Outcome);
+
+/// <summary>One site as a stream named it.</summary>
+public readonly record struct SiteRef(SiteId Site, BuildId Image, ImageAddress Address);
+
+/// <summary>The stream that a batch came on.</summary>
+/// <param name="Wedge">The wedge's name.</param>
+/// <param name="Epoch">Its session.</param>
+/// <param name="Lease">The fencing number; a batch of an older one is not taken.</param>
+/// <param name="SketchBit">The wedge's bit in sketches of distinct wedges, 0 to 255.</param>
+public sealed record StreamIdentity(string Wedge, long Epoch, long Lease, int SketchBit);
+
+/// <summary>One row of a batch: how often a key was seen.</summary>
+public readonly record struct CountRow(CountKey Key, long Executions, long Elements);
+
+/// <summary>What stood in the batch's positions and is in no row.</summary>
+public readonly record struct DropRow(short Reason, long Traps, long Records);
+
+/// <summary>The wedge's own absolute counters of a ring.</summary>
+public readonly record struct WedgeCounters(long Traps, long DroppedTraps, long DroppedRecords, long OutsideTraps, long Spurious);
+
+/// <summary>What became of a batch.</summary>
+public enum BatchFate
+{
+    /// <summary>Not decided yet.</summary>
+    Pending,
+
+    /// <summary>Counted, and the mark stands at its end.</summary>
+    Counted,
+
+    /// <summary>The mark was at or beyond its end already: counted earlier.</summary>
+    Duplicate,
+
+    /// <summary>It begins beyond the mark.</summary>
+    Gap,
+
+    /// <summary>It begins below the mark and ends beyond it.</summary>
+    Overlap,
+
+    /// <summary>Another agent holds the wedge by now.</summary>
+    LeaseLost,
+}
+
+/// <summary>Counts of the ring positions [<see cref="From"/>, <see cref="To"/>), ready to be merged.</summary>
+public sealed class IngestBatch
+{
+    /// <summary>Whose it is.</summary>
+    public required StreamIdentity Stream { get; init; }
+
+    /// <summary>The ring.</summary>
+    public required int Ring { get; init; }
+
+    /// <summary>First position.</summary>
+    public required long From { get; init; }
+
+    /// <summary>Position after the last.</summary>
+    public required long To { get; init; }
+
+    /// <summary>Rows; a key may occur more than once.</summary>
+    public required CountRow[] Rows { get; init; }
+
+    /// <summary>Sites that this process has not yet seen in the database.</summary>
+    public SiteRef[] NewSites { get; init; } = [];
+
+    /// <summary>Drops.</summary>
+    public DropRow[] Drops { get; init; } = [];
+
+    /// <summary>The wedge's counters, if told.</summary>
+    public WedgeCounters? Counters { get; init; }
+
+    /// <summary>Start of the time bucket (a whole minute, UTC).</summary>
+    public required DateTime Bucket { get; init; }
+
+    /// <summary>True if the batch was older than retention and <see cref="Bucket"/> is the oldest that is kept.</summary>
+    public bool Clamped { get; init; }
+
+    /// <summary>Set by the commit.</summary>
+    public BatchFate Fate { get; set; }
+
+    /// <summary>The ring's mark after the commit.</summary>
+    public long Mark { get; set; }
+}

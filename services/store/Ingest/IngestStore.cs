@@ -1,0 +1,40 @@
+using Npgsql;
+using Reheat.Core;
+using Reheat.Store.Lists;
+
+namespace Reheat.Store.Ingest;
+
+/// <summary>The transaction that counts: marks, sites, counts, drops and the jobs that follow, all or nothing.</summary>
+public sealed class IngestStore(NpgsqlDataSource database)
+{
+    private readonly HashSet<DateTime> _preparedDays = [];
+
+    /// <summary>
+    /// Commits a group of batches and sets each one's <see cref="IngestBatch.Fate"/>. Batches of one ring must stand in the order in which they came.
+    /// May be called again with the same batches after a failure of any kind, a connection lost during COMMIT included: the marks are read
+    /// anew, and what was counted is found to be a <see cref="BatchFate.Duplicate"/>. Not thread-safe: one committer a process.
+    /// </summary>
+    /// <param name="batches">The group.</param>
+    /// <param name="changedImages">Images with sites or operations that this process has not counted before: their builds' lists are made anew.</param>
+    /// <param name="cancel">Cancels; the fate of the batches is then unknown.</param>
+    public async Task CommitAsync(IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        DateTime[] days = [.. batches.Select(b => b.Bucket.Date).Distinct().Where(day => !_preparedDays.Contains(day))];
+        await CountStore.PrepareAsync(connection, days, cancel);
+        _preparedDays.UnionWith(days);
+
+        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
+        await MarkStore.DecideAsync(connection, batches, cancel);
+        IngestBatch[] counted = [.. batches.Where(b => b.Fate == BatchFate.Counted)];
+        if (counted.Length > 0)
+        {
+            await SiteStore.AddAsync(connection, [.. counted.SelectMany(b => b.NewSites)], cancel);
+            await CountStore.MergeAsync(connection, counted, cancel);
+            await DropStore.AddAsync(connection, counted, cancel);
+            await MarkStore.MoveAsync(connection, counted, cancel);
+            await JobStore.QueueForImagesAsync(connection, changedImages, cancel);
+        }
+        await transaction.CommitAsync(cancel);
+    }
+}
