@@ -1,0 +1,82 @@
+using Grpc.Core;
+using Reheat.Collector.Builds;
+using Reheat.Store.Builds;
+using Reheat.Store.Coverage;
+using Reheat.V1;
+
+namespace Reheat.Collector.Coverage;
+
+/// <summary>The service <c>reheat.v1.Coverage</c>: rows of the views that dashboards read.</summary>
+internal sealed class CoverageService(BuildStore builds, CoverageStore coverage) : V1.Coverage.CoverageBase
+{
+    private const int DefaultLimit = 50;
+    private const int MaxLimit = 10_000;
+
+    /// <inheritdoc/>
+    public override async Task<CoverageResponse> GetCoverage(BuildSelector request, ServerCallContext context)
+    {
+        BuildRow build = await BuildFinder.FindAsync(builds, request, context.CancellationToken);
+        var response = new CoverageResponse { Build = build.Build, Series = build.Series };
+        foreach (Store.Coverage.CoverageRow row in await coverage.CoverageAsync(build.Build, context.CancellationToken))
+        {
+            var wire = new V1.CoverageRow
+            {
+                Image = row.Image,
+                Operation = row.Operation ?? "",
+                Target = row.Target ?? "",
+                Sites = (ulong)row.Sites,
+                Traps = (ulong)row.Traps,
+                Hits = (ulong)row.Hits,
+            };
+            if (row.Coverage is { } fraction)
+                wire.Coverage = fraction;
+            response.Rows.Add(wire);
+        }
+        return response;
+    }
+
+    /// <inheritdoc/>
+    public override async Task<ListSitesResponse> ListSites(ListSitesRequest request, ServerCallContext context)
+    {
+        BuildRow build = await BuildFinder.FindAsync(builds, request.Build, context.CancellationToken);
+        int limit = request.Limit == 0 ? DefaultLimit : (int)Math.Min(request.Limit, MaxLimit);
+        (IReadOnlyList<SiteRow> rows, long total) = await coverage.SitesAsync(build.Build, request.All, limit, context.CancellationToken);
+        var response = new ListSitesResponse { Build = build.Build, Series = build.Series, Total = (ulong)total };
+        response.Sites.AddRange(rows.Select(r => new Site
+        {
+            Image = r.Image,
+            Address = unchecked((ulong)r.Address),
+            Function = r.Function ?? "",
+            Offset = (ulong)(r.FunctionOffset ?? 0),
+            Unit = r.Unit ?? "",
+            Source = r.Source ?? "",
+            Instruction = r.Instruction ?? "",
+            Operation = r.Operation,
+            Target = r.Target,
+            Size = (uint)r.Size,
+            Traps = (ulong)r.Traps,
+            Hits = (ulong)r.Hits,
+            Elements = (ulong)r.Elements,
+            Wedges = (uint)r.Wedges,
+            State = r.State,
+        }));
+        return response;
+    }
+
+    /// <inheritdoc/>
+    public override async Task<AccountingResponse> GetAccounting(AccountingRequest request, ServerCallContext context)
+    {
+        var response = new AccountingResponse();
+        response.Rows.AddRange((await coverage.AccountingAsync(request.Wedge, context.CancellationToken)).Select(r => new V1.AccountingRow
+        {
+            Wedge = r.Wedge,
+            Epoch = unchecked((ulong)r.Epoch),
+            Recorded = (ulong)r.Recorded,
+            Stored = (ulong)r.Stored,
+            Dropped = (ulong)r.Dropped,
+            OutsideImages = (ulong)r.OutsideImages,
+            Pending = r.Pending,
+        }));
+        return response;
+    }
+}

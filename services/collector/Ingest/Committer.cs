@@ -1,0 +1,107 @@
+using System.Threading.Channels;
+using Npgsql;
+using Reheat.Core;
+using Reheat.Store.Ingest;
+
+namespace Reheat.Collector.Ingest;
+
+/// <summary>
+/// Group commit: batches of all streams are gathered for a short interval and go into one transaction. The queue is bounded, so that a slow
+/// database slows the streams down by flow control and never grows memory.
+/// </summary>
+internal sealed class Committer(
+    IngestStore ingest, SiteStore sites, KnownKeys known, CollectorOptions options, TimeProvider clock, ILogger<Committer> log) : BackgroundService
+{
+    // Distinct rows of one transaction: beyond that a commit takes so long that acknowledgements lag.
+    private const int MaxGroupRows = 200_000;
+
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
+
+    private readonly Channel<PendingBatch> _queue = Channel.CreateBounded<PendingBatch>(
+        new BoundedChannelOptions(options.QueuedBatches) { SingleReader = true });
+
+    /// <summary>Waits for room in the queue.</summary>
+    public ValueTask EnqueueAsync(PendingBatch batch, CancellationToken cancel) => _queue.Writer.WriteAsync(batch, cancel);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (await _queue.Reader.WaitToReadAsync(stoppingToken))
+            {
+                await Task.Delay(options.CommitInterval, clock, stoppingToken);
+                List<PendingBatch> group = TakeGroup();
+                await CommitAsync(group, stoppingToken);
+                foreach (PendingBatch pending in group)
+                    pending.Stream.Decided(pending);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // What is not committed is not acknowledged; its senders cut it anew after the restart.
+        }
+        catch (Exception e)
+        {
+            Log.CommitterDied(log, e);
+            throw;
+        }
+    }
+
+    private List<PendingBatch> TakeGroup()
+    {
+        var group = new List<PendingBatch>();
+        int rows = 0;
+        while (rows < MaxGroupRows && _queue.Reader.TryRead(out PendingBatch? pending))
+        {
+            group.Add(pending);
+            rows += pending.Batch.Rows.Length;
+        }
+        return group;
+    }
+
+    private async Task CommitAsync(List<PendingBatch> group, CancellationToken cancel)
+    {
+        IngestBatch[] batches = [.. group.Select(p => p.Batch)];
+        BuildId[] changed = [.. group.SelectMany(p => p.ChangedImages).Distinct()];
+        TimeSpan delay = FirstRetry;
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await ingest.CommitAsync(batches, changed, cancel);
+                await LearnAsync(group, cancel);
+                if (attempt > 1)
+                    Log.CommitRecovered(log, attempt);
+                return;
+            }
+            // Whatever failed, and even if COMMIT itself was on its way: the next attempt reads the marks anew.
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                Log.CommitFailed(log, batches.Length, delay, e.Message);
+            }
+            await Task.Delay(delay, clock, cancel);
+            delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
+        }
+    }
+
+    /// <summary>Remembers what is in the database now, and asks the streams for instruction bytes that are not.</summary>
+    private async Task LearnAsync(List<PendingBatch> group, CancellationToken cancel)
+    {
+        PendingBatch[] counted = [.. group.Where(p => p.Batch.Fate is BatchFate.Counted or BatchFate.Duplicate)];
+        SiteId[] newSites = [.. counted.SelectMany(p => p.Batch.NewSites).Select(s => s.Site).Where(s => !known.Contains(s)).Distinct()];
+        if (newSites.Length > 0)
+        {
+            HashSet<SiteId> without = [.. await sites.WithoutCodeAsync(newSites, cancel)];
+            foreach (StreamSession stream in counted.Select(p => p.Stream).Distinct())
+                stream.Want(without);
+            foreach (SiteId site in newSites)
+                known.Add(site);
+        }
+        foreach (PendingBatch pending in counted)
+        {
+            foreach (CountKey key in pending.NewKeys)
+                known.Add(key);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+namespace Reheat.Collector;
+
+/// <summary>All log messages of the collector; event ids 2000 to 2099.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(2000, LogLevel.Information, "collector listens on {Address}")]
+    public static partial void Listening(ILogger log, string address);
+
+    [LoggerMessage(2001, LogLevel.Information, "wedge {Wedge} (guest {Guest}, host {Host}) opened its stream: epoch {Epoch:x16}, {Rings} rings, lease {Lease}")]
+    public static partial void StreamOpened(ILogger log, string wedge, string guest, string host, ulong epoch, int rings, long lease);
+
+    [LoggerMessage(2002, LogLevel.Information, "wedge {Wedge} closed its stream in order")]
+    public static partial void StreamClosed(ILogger log, string wedge);
+
+    [LoggerMessage(2003, LogLevel.Information, "wedge {Wedge} lost its stream: {Reason}")]
+    public static partial void StreamLost(ILogger log, string wedge, string reason);
+
+    [LoggerMessage(2004, LogLevel.Warning, "wedge {Wedge}: batch {Ring} [{From}, {To}) refused: {Reason}")]
+    public static partial void BatchRefused(ILogger log, string wedge, uint ring, ulong from, ulong to, string reason);
+
+    [LoggerMessage(2005, LogLevel.Warning, "commit of {Batches} batches failed, trying again in {Delay}: {Reason}")]
+    public static partial void CommitFailed(ILogger log, int batches, TimeSpan delay, string reason);
+
+    [LoggerMessage(2006, LogLevel.Information, "the database answers again after {Attempts} attempts")]
+    public static partial void CommitRecovered(ILogger log, int attempts);
+
+    [LoggerMessage(2007, LogLevel.Warning, "the database is away: {Reason}; trying again in {Delay}")]
+    public static partial void DatabaseAway(ILogger log, string reason, TimeSpan delay);
+
+    [LoggerMessage(2008, LogLevel.Information, "build {Build} of series {Series} registered with {Images} images")]
+    public static partial void BuildRegistered(ILogger log, long build, string series, int images);
+
+    [LoggerMessage(2009, LogLevel.Warning, "leases could not be renewed: {Reason}")]
+    public static partial void RenewFailed(ILogger log, string reason);
+
+    [LoggerMessage(2010, LogLevel.Warning, "wedge {Wedge} refused: {Reason}")]
+    public static partial void StreamRefused(ILogger log, string wedge, string reason);
+
+    [LoggerMessage(2011, LogLevel.Error, "committer stopped unexpectedly")]
+    public static partial void CommitterDied(ILogger log, Exception exception);
+}
