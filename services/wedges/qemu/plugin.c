@@ -1,0 +1,49 @@
+/*
+ * plugin.c: the wedge as QEMU loads it.
+ *
+ *	-plugin libreheat-qemu.so,dir=DIR[,guest=NAME][,inside=0xLOW-0xHIGH]...[,capacity=N][,bits=32|64][,walk=off]
+ */
+#include <stdio.h>
+
+#include "wedge.h"
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
+
+static void vcpu_init(qemu_plugin_id_t id, unsigned int index)
+{
+	(void)id;
+	session_add_vcpu(index);
+}
+
+static void vcpu_exit(qemu_plugin_id_t id, unsigned int index)
+{
+	(void)id;
+	session_close_vcpu(index);
+}
+
+static void at_exit(qemu_plugin_id_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	session_close();
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+	if (!info->system_emulation) {
+		fprintf(stderr, "reheat: user-mode emulation has no devices; use qemu-system-*\n");
+		return -1;
+	}
+	if (options_parse(argc, argv))
+		return -1;
+	physical_open();
+	translate_open(info);
+	if (session_open(info))
+		return -1;
+	qemu_plugin_register_vcpu_init_cb(id, vcpu_init);
+	qemu_plugin_register_vcpu_exit_cb(id, vcpu_exit);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+	qemu_plugin_register_atexit_cb(id, at_exit, NULL);
+	return 0;
+}

@@ -1,0 +1,147 @@
+/*
+ * wedge.h: what the parts of the QEMU wedge share. Stages in the order of the data path: options, session, translate
+ * (which instruction gets which callback), access (the callbacks), run (executions of rep), site and code.
+ */
+#ifndef REHEAT_WEDGE_H
+#define REHEAT_WEDGE_H
+
+#include "../include/reheat_ring.h"
+#include "qemu_plugin_v1.h"
+
+#define WEDGE_VERSION	"1"
+#define MAX_RANGES	32
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* options.c */
+
+struct range {
+	uint64_t low;
+	uint64_t high;			/* last byte */
+};
+
+struct options {
+	const char *dir;
+	const char *guest;
+	struct range inside[MAX_RANGES];
+	int ranges;
+	uint64_t capacity;		/* records a ring */
+	int bits;			/* of code at addresses that do not tell; 0: unknown */
+	bool walk;			/* look addresses up in the guest's page tables where QEMU lets us */
+};
+
+extern struct options options;
+
+/* Returns 0, or -1 after a message that names the option and its value. */
+int options_parse(int argc, char **argv);
+bool options_inside(uint64_t ip);
+
+/* site.c: one instruction of a guest that the wedge was told to watch, kept for the life of the emulator */
+
+struct site {
+	uint64_t ip;
+	struct site *next;		/* in its bucket, newest first */
+	uint8_t length;
+	uint8_t bytes[15];
+	uint8_t told;			/* the code file's last entry for ip has these bytes */
+};
+
+/*
+ * What a callback gets: a site, or, for code that has none (outside, or past the bound), the address itself with the
+ * length in bits 2 to 5. Bit 1: a rep instruction that is not first in its translation block.
+ */
+#define REF_PACKED	1u
+#define REF_ENTERED	2u
+#define REF_FLAGS	3u
+
+static inline struct site *ref_site(uintptr_t ref)
+{
+	return (struct site *)(ref & ~(uintptr_t)REF_FLAGS);
+}
+
+static inline uintptr_t ref_pack(uint64_t ip, size_t length)
+{
+	return (uintptr_t)(ip << 6 | (length & 15) << 2 | REF_PACKED);
+}
+
+/* Addresses are canonical in at most 57 bits, so the shift loses nothing. */
+static inline uint64_t ref_ip(uintptr_t ref)
+{
+	return ref & REF_PACKED ? (uint64_t)((int64_t)ref >> 6) : ref_site(ref)->ip;
+}
+
+static inline unsigned int ref_length(uintptr_t ref)
+{
+	return ref & REF_PACKED ? ref >> 2 & 15 : ref_site(ref)->length;
+}
+
+uintptr_t site_intern(uint64_t ip, const uint8_t *bytes, size_t length);
+/* Writes the site's bytes to the code file unless they are its last entry already. */
+void site_tell(struct site *site);
+
+/* session.c: the directory, its rings and its code file */
+
+/* An execution of a rep (or wide) instruction that has begun and is not known to have ended. */
+struct run {
+	uint64_t after;			/* address of the following instruction: names the site */
+	uint64_t up, down;		/* where its next element would be */
+	uint8_t operation;
+	uint8_t left;			/* wide: accesses still to come */
+};
+
+#define MAX_RUNS 8
+
+struct vcpu {
+	struct rh_producer ring;
+	void *cpu;			/* QEMU's, for page walks; 0 until wanted */
+	uint16_t index;
+	uint8_t closed;
+	uint8_t busy;
+	unsigned int runs;
+	struct run run[MAX_RUNS];
+} __attribute__((aligned(64)));
+
+extern struct vcpu **vcpus;		/* by index */
+
+int session_open(const qemu_info_t *info);
+void session_add_vcpu(unsigned int index);
+void session_close_vcpu(unsigned int index);
+void session_close(void);
+/* Appends to the code file, or counts that it is full. One caller at a time. */
+void session_tell(uint64_t ip, const uint8_t *bytes, size_t length);
+
+/* run.c */
+
+/* Says that an instruction at ip follows a rep; a block that begins there is to report it. */
+void run_expect(uint64_t after);
+bool run_is_expected(uint64_t ip);
+void run_end(unsigned int vcpu_index, void *after);
+bool run_continues(struct vcpu *v, uintptr_t ref, uint8_t operation, uint64_t address, unsigned int size);
+bool run_continues_wide(struct vcpu *v, uintptr_t ref, uint8_t operation, uint64_t address, unsigned int size,
+			unsigned int accesses);
+
+/* physical.c */
+
+void physical_open(void);
+const char *physical_source(void);
+/* True if the access really was a device's; then its guest-physical address. */
+bool physical_address(struct vcpu *v, uint64_t virtual, uint64_t reported, uint64_t *address);
+
+/* access.c */
+
+struct callbacks {
+	qemu_plugin_vcpu_mem_cb_t read;
+	qemu_plugin_vcpu_mem_cb_t write;	/* alone where read is 0: an exchange */
+};
+
+enum shape { PLAIN, EXCHANGE, REP, WIDE16, WIDE32, SHAPES };
+
+extern const struct callbacks access_inside[SHAPES], access_outside[SHAPES];
+
+/* translate.c */
+
+void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
+void translate_open(const qemu_info_t *info);
+
+#endif
