@@ -117,7 +117,8 @@ FROM reheat_data.marks GROUP BY wedge, epoch HAVING sum(ring_full_records) > 0
 UNION ALL
 SELECT wedge, epoch,
        CASE reason WHEN 1 THEN 'ring-full' WHEN 2 THEN 'corrupt-record' WHEN 3 THEN 'unknown-operation' WHEN 4 THEN 'outside-images'
-                   WHEN 5 THEN 'spool-full' WHEN 6 THEN 'site-limit' ELSE 'reason-' || reason END,
+                   WHEN 5 THEN 'spool-full' WHEN 6 THEN 'site-limit'
+                   WHEN 7 THEN 'mark-went-back' ELSE 'reason-' || reason END,
        sum(traps)::bigint, sum(records)::bigint
 FROM reheat_data.drops GROUP BY wedge, epoch, reason;
 COMMENT ON VIEW reheat.drops IS 'What was not stored and why.';

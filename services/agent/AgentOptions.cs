@@ -1,0 +1,29 @@
+namespace Reheat.Agent;
+
+/// <summary>What an agent is told.</summary>
+public sealed record AgentOptions
+{
+    /// <summary>The session directory that the wedge made.</summary>
+    public required string Session { get; init; }
+
+    /// <summary>The collector, for example <c>http://127.0.0.1:7420</c>.</summary>
+    public required Uri Collector { get; init; }
+
+    /// <summary>The wedge's stable name, unique in the fleet.</summary>
+    public required string Wedge { get; init; }
+
+    /// <summary>The images of the guest, with the bias they are loaded with.</summary>
+    public required IReadOnlyList<GuestImage> Images { get; init; }
+
+    /// <summary>QEMU's monitor, if targets are to be named through the machine's memory map.</summary>
+    public string? MonitorSocket { get; init; }
+
+    /// <summary>How often the rings are looked at.</summary>
+    public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Records of one batch at most.</summary>
+    public int MaxBatchRecords { get; init; } = 1 << 16;
+
+    /// <summary>Batches that may be under way without an acknowledgement.</summary>
+    public int Window { get; init; } = 32;
+}

@@ -1,0 +1,56 @@
+namespace Reheat.Agent;
+
+/// <summary>What an agent has done so far; read by whoever shows progress, from any thread.</summary>
+public sealed class AgentStatus
+{
+    private long _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _reconnects;
+    private volatile string _connection = "not connected yet";
+
+    /// <summary>Records cut into batches (again after a reconnect).</summary>
+    public long Records => Volatile.Read(ref _records);
+
+    /// <summary>Records that the collector has committed, as far as this process heard.</summary>
+    public long Acknowledged => Volatile.Read(ref _acknowledged);
+
+    /// <summary>Batches sent.</summary>
+    public long Batches => Volatile.Read(ref _batches);
+
+    /// <summary>Distinct sites (address, operation, size, target) of the present stream.</summary>
+    public long Sites => Volatile.Read(ref _sites);
+
+    /// <summary>Records whose sequence number was wrong.</summary>
+    public long Corrupt => Volatile.Read(ref _corrupt);
+
+    /// <summary>Records with an operation or size that is not known.</summary>
+    public long UnknownOperations => Volatile.Read(ref _unknownOperations);
+
+    /// <summary>Executions outside every image that the agent found.</summary>
+    public long Outside => Volatile.Read(ref _outside);
+
+    /// <summary>How often the stream was opened anew.</summary>
+    public long Reconnects => Volatile.Read(ref _reconnects);
+
+    /// <summary>For people: "connected", or why not.</summary>
+    public string Connection
+    {
+        get => _connection;
+        internal set => _connection = value;
+    }
+
+    internal void AddRecords(long n) => Interlocked.Add(ref _records, n);
+
+    internal void AddAcknowledged(long n) => Interlocked.Add(ref _acknowledged, n);
+
+    internal void AddBatch() => Interlocked.Increment(ref _batches);
+
+    internal void SetSites(long n) => Volatile.Write(ref _sites, n);
+
+    internal void AddDrops(long corrupt, long unknownOperations, long outside)
+    {
+        Interlocked.Add(ref _corrupt, corrupt);
+        Interlocked.Add(ref _unknownOperations, unknownOperations);
+        Interlocked.Add(ref _outside, outside);
+    }
+
+    internal void AddReconnect() => Interlocked.Increment(ref _reconnects);
+}

@@ -1,0 +1,42 @@
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Reheat.Core;
+
+namespace Reheat.Agent.Machine;
+
+/// <summary>Keeps the memory map of the machine up to date over QMP for as long as QEMU answers.</summary>
+internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, ILogger log) : IAsyncDisposable
+{
+    private QmpClient? _monitor;
+    private bool _gone;
+
+    /// <summary>Names of what was touched.</summary>
+    public TargetNamer Namer { get; } = new();
+
+    /// <summary>Reads the map. After the heads were sampled and before the records below them are named, so that maps enclose records.</summary>
+    public async Task ReadMapAsync(CancellationToken cancel)
+    {
+        if (monitorSocket is null || _gone)
+            return;
+        try
+        {
+            _monitor ??= await QmpClient.ConnectAsync(monitorSocket, cancel);
+            string text = await _monitor.HumanAsync("info mtree -f", cancel);
+            if (MemoryMap.Parse(text, out Diagnostic? fault) is not { } map)
+                Log.BadInput(log, fault!.ToString());
+            else if (Namer.Add(map, clock.GetTimestamp()))
+                Log.MemoryMapRead(log, map.Regions.Count);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            _gone = true;
+            Log.MonitorGone(log, e.Message);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_monitor is not null)
+            await _monitor.DisposeAsync();
+    }
+}

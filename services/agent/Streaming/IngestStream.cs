@@ -1,0 +1,251 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Google.Protobuf;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+using Reheat.Agent.Machine;
+using Reheat.Agent.Sessions;
+using Reheat.Core.Ring;
+using Reheat.V1;
+
+namespace Reheat.Agent.Streaming;
+
+/// <summary>One stream to the collector, from hello to its end. After a failure a new one begins at the marks of its welcome.</summary>
+internal sealed class IngestStream(
+    AgentOptions options, WedgeSession session, ImageTable images, MachineWatch machine, AgentStatus status, ulong agent,
+    Func<bool> ended, TimeProvider clock, ILogger log)
+{
+    private sealed class RingState(RingFile ring)
+    {
+        public RingFile Ring { get; } = ring;
+        public ulong Sampled { get; set; }
+        public ulong Next { get; set; }
+        public ulong Acknowledged { get; set; }
+        public Core.Ring.RingCounters Told { get; set; }
+        public bool EverTold { get; set; }
+    }
+
+    private readonly StreamSites _sites = new();
+    private readonly Queue<uint> _wanted = new();
+    private readonly Channel<IngestResponse> _answers = Channel.CreateUnbounded<IngestResponse>();
+    private RingState[] _rings = [];
+    private int _underWay;
+    private long _slowUntil;
+    private long _lastSent;
+    private TimeSpan _keepAlive = TimeSpan.FromSeconds(5);
+
+    /// <summary>Streams until the wedge has ended and everything is acknowledged (true), or new rings have come and the stream must begin anew (false).</summary>
+    /// <exception cref="RpcException">The stream ended otherwise.</exception>
+    public async Task<bool> RunAsync(TraceIngest.TraceIngestClient client, CancellationToken cancel)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call = client.Ingest(cancellationToken: ending.Token);
+        try
+        {
+            await call.RequestStream.WriteAsync(new IngestRequest { Hello = Hello() }, cancel);
+            if (!await call.ResponseStream.MoveNext(cancel) || call.ResponseStream.Current.Welcome is not { } welcome)
+                throw new RpcException(new Status(StatusCode.Internal, "the collector answered the hello with something else than a welcome"));
+            Begin(welcome);
+            Task reading = ReadAsync(call.ResponseStream, ending.Token);
+            bool done = await SendAsync(call.RequestStream, cancel);
+            await call.RequestStream.CompleteAsync();
+            await reading;
+            await DrainAsync();
+            return done;
+        }
+        catch (InvalidOperationException) when (call.ResponseHeadersAsync.IsCompleted)
+        {
+            // Writing to a call that has ended says only that; its status says why.
+            throw new RpcException(call.GetStatus());
+        }
+        finally
+        {
+            await ending.CancelAsync();
+        }
+    }
+
+    private Hello Hello()
+    {
+        var hello = new Hello
+        {
+            Wedge = options.Wedge,
+            Kind = session.Info.Kind,
+            Version = session.Info.Version,
+            Host = Environment.MachineName,
+            Guest = session.Info.Guest,
+            Epoch = session.Rings[0].Epoch,
+            EpochUnixNs = session.Rings[0].CreatedUnixNs,
+            Agent = agent,
+        };
+        hello.Rings.AddRange(session.Rings.Select(r => r.Ring));
+        hello.Images.AddRange(images.Images.Select(i => new LoadedImage
+        {
+            BuildId = ByteString.CopyFrom(i.BuildId.ToBytes()),
+            Name = i.Name,
+            LoadBias = i.Bias.Value,
+        }));
+        return hello;
+    }
+
+    private void Begin(Welcome welcome)
+    {
+        _keepAlive = TimeSpan.FromSeconds(Math.Max(welcome.LeaseSeconds, 1) / 3.0);
+        _rings = [.. session.Rings.Select(r => new RingState(r))];
+        foreach (RingState state in _rings)
+        {
+            ulong mark = welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
+            ulong tail = state.Ring.Tail;
+            if (mark > state.Ring.Head)
+            {
+                throw new AgentException($"{state.Ring.Path}: the collector counted up to {mark}, the ring ends at {state.Ring.Head} — it is not the ring that it was");
+            }
+            if (mark < tail)
+                Log.MarkWentBack(log, state.Ring.Ring, mark, tail, tail - mark);
+            else
+                state.Ring.Release(mark);
+            state.Next = state.Acknowledged = mark;
+        }
+        status.Connection = "connected";
+        Log.StreamOpen(log, options.Wedge, options.Collector, session.Rings[0].Epoch, _rings.Length);
+    }
+
+    private async Task<bool> SendAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
+    {
+        var cutter = new BatchCutter(images, session.Info.Targets, machine.Namer, _sites, status, log);
+        while (true)
+        {
+            bool last = ended();
+            bool newRings = session.FindRings();
+            foreach (RingState state in _rings)
+                state.Sampled = state.Ring.Head;
+            if (_rings.Any(r => r.Next < r.Sampled))
+                await machine.ReadMapAsync(cancel);
+            foreach (RingState state in _rings)
+                await SendRingAsync(cutter, state, requests, last, cancel);
+            await SendWantedAsync(requests, cancel);
+            if (last && _rings.All(r => r.Acknowledged == r.Ring.Head))
+                return true;
+            if (newRings)
+                return false;
+            await WaitAsync(options.Interval, cancel);
+        }
+    }
+
+    private async Task SendRingAsync(BatchCutter cutter, RingState state, IClientStreamWriter<IngestRequest> requests, bool last, CancellationToken cancel)
+    {
+        while (state.Next < state.Sampled)
+        {
+            while (_underWay >= options.Window || clock.GetTimestamp() < _slowUntil)
+                await WaitAsync(options.Interval, cancel);
+            ulong to = Math.Min(state.Sampled, state.Next + (ulong)options.MaxBatchRecords);
+            await SendBatchAsync(Gone(state) ?? cutter.Cut(state.Ring, state.Next, to), state, requests, cancel);
+        }
+        // Counters change without records (a full ring, code outside every image); and a quiet stream must keep its lease.
+        bool news = state.Ring.Counters != state.Told || !state.EverTold;
+        if ((last && news) || clock.GetElapsedTime(_lastSent) > _keepAlive)
+            await SendBatchAsync(cutter.Cut(state.Ring, state.Next, state.Next), state, requests, cancel);
+    }
+
+    /// <summary>A batch that says that positions before the tail are lost, or null.</summary>
+    private static Batch? Gone(RingState state)
+    {
+        ulong tail = state.Ring.Tail;
+        if (state.Next >= tail)
+            return null;
+        var batch = new Batch { Ring = state.Ring.Ring, From = state.Next, To = tail };
+        batch.Drops.Add(new Drop { Reason = DropReason.MarkWentBack, Records = tail - state.Next });
+        return batch;
+    }
+
+    private async Task SendBatchAsync(Batch batch, RingState state, IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
+    {
+        state.Told = state.Ring.Counters;
+        if (batch.Counters is { } c)
+            state.Told = new Core.Ring.RingCounters(c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious);
+        state.EverTold = true;
+        state.Next = batch.To;
+        _underWay++;
+        _lastSent = clock.GetTimestamp();
+        await requests.WriteAsync(new IngestRequest { Batch = batch }, cancel);
+        status.AddBatch();
+    }
+
+    private async Task SendWantedAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
+    {
+        var bytes = new SiteBytes();
+        while (_wanted.TryDequeue(out uint index))
+        {
+            if (index < _sites.Count && session.Code.Find(_sites.Ip(index)) is { } code)
+                bytes.Codes.Add(new SiteCode { Site = index, Code = ByteString.CopyFrom(code) });
+        }
+        if (bytes.Codes.Count > 0)
+            await requests.WriteAsync(new IngestRequest { SiteBytes = bytes }, cancel);
+    }
+
+    /// <summary>Waits for an answer or the time, and takes what answers there are.</summary>
+    private async Task WaitAsync(TimeSpan atMost, CancellationToken cancel)
+    {
+        using var timer = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        timer.CancelAfter(atMost);
+        try
+        {
+            // Also ends, with the call's failure, when the reader has ended.
+            if (!await _answers.Reader.WaitToReadAsync(timer.Token))
+                throw new RpcException(new Status(StatusCode.Unavailable, "the collector ended the stream"));
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+        }
+        await DrainAsync();
+    }
+
+    private Task DrainAsync()
+    {
+        while (_answers.Reader.TryRead(out IngestResponse? answer))
+            Handle(answer);
+        return Task.CompletedTask;
+    }
+
+    private void Handle(IngestResponse answer)
+    {
+        switch (answer.MessageCase)
+        {
+            case IngestResponse.MessageOneofCase.Ack:
+                _underWay--;
+                RingState? state = _rings.FirstOrDefault(r => r.Ring.Ring == answer.Ack.Ring);
+                if (state is not null && answer.Ack.Position > state.Acknowledged)
+                {
+                    status.AddAcknowledged((long)(answer.Ack.Position - state.Acknowledged));
+                    state.Acknowledged = answer.Ack.Position;
+                    if (answer.Ack.Position > state.Ring.Tail)
+                        state.Ring.Release(answer.Ack.Position);
+                }
+                break;
+            case IngestResponse.MessageOneofCase.WantedSites:
+                foreach (uint index in answer.WantedSites.Site)
+                    _wanted.Enqueue(index);
+                break;
+            case IngestResponse.MessageOneofCase.SlowDown:
+                _slowUntil = clock.GetTimestamp() + (answer.SlowDown.Milliseconds * Stopwatch.Frequency / 1000);
+                break;
+            case IngestResponse.MessageOneofCase.Refused:
+                // The batches behind it are refused too: begin anew at the mark.
+                throw new RpcException(new Status(StatusCode.Aborted, $"a batch was refused: {answer.Refused.Message}"));
+        }
+    }
+
+    private async Task ReadAsync(IAsyncStreamReader<IngestResponse> responses, CancellationToken cancel)
+    {
+        try
+        {
+            while (await responses.MoveNext(cancel))
+                _answers.Writer.TryWrite(responses.Current);
+            _answers.Writer.TryComplete();
+        }
+        catch (Exception e) when (e is RpcException or OperationCanceledException or IOException)
+        {
+            _answers.Writer.TryComplete(e);
+            throw;
+        }
+    }
+}

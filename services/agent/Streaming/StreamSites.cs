@@ -1,0 +1,58 @@
+using Reheat.Core;
+using Reheat.V1;
+
+namespace Reheat.Agent.Streaming;
+
+/// <summary>The dictionary of one stream, as the sender keeps it: which index each site has, and what of it the collector does not know yet.</summary>
+internal sealed class StreamSites
+{
+    private readonly record struct SiteKey(ulong Ip, Core.Operation Operation, byte Size, string Target);
+
+    private readonly record struct KindKey(Core.Operation Operation, byte Size, string Target);
+
+    private readonly Dictionary<SiteKey, int> _sites = [];
+    private readonly Dictionary<KindKey, uint> _kinds = [];
+    private readonly List<GuestAddress> _ips = [];
+    private SiteColumns? _new;
+    private ulong _lastAddress;
+
+    /// <summary>Number of entries.</summary>
+    public int Count => _ips.Count;
+
+    /// <summary>The guest address of an entry.</summary>
+    public GuestAddress Ip(uint index) => _ips[(int)index];
+
+    /// <summary>The index of a site; a new one is added to the columns that <see cref="TakeNew"/> returns.</summary>
+    public int IndexOf(GuestAddress ip, Core.Operation operation, byte size, string target, int image, ImageAddress address)
+    {
+        var key = new SiteKey(ip.Value, operation, size, target);
+        if (_sites.TryGetValue(key, out int index))
+            return index;
+        _new ??= new SiteColumns();
+        var kindKey = new KindKey(operation, size, target);
+        if (!_kinds.TryGetValue(kindKey, out uint kind))
+        {
+            _kinds.Add(kindKey, kind = (uint)_kinds.Count);
+            _new.NewKinds.Add(new SiteKind { Operation = (V1.Operation)operation, Size = size, Target = target, Outcome = V1.Outcome.Trap });
+        }
+        _new.Image.Add((uint)image);
+        _new.AddressDelta.Add(unchecked((long)(address.Value - _lastAddress)));
+        _new.Kind.Add(kind);
+        _lastAddress = address.Value;
+        index = _ips.Count;
+        _sites.Add(key, index);
+        _ips.Add(ip);
+        return index;
+    }
+
+    /// <summary>Columns of the entries since the last call, or null.</summary>
+    public SiteColumns? TakeNew()
+    {
+        SiteColumns? columns = _new;
+        _new = null;
+        _lastAddress = 0; // deltas begin anew in each message
+        if (columns is not null && columns.Image.All(i => i == 0))
+            columns.Image.Clear();
+        return columns;
+    }
+}

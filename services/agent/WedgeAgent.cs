@@ -1,0 +1,98 @@
+using System.Security.Cryptography;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
+using Reheat.Agent.Machine;
+using Reheat.Agent.Sessions;
+using Reheat.Agent.Streaming;
+using Reheat.V1;
+
+namespace Reheat.Agent;
+
+/// <summary>
+/// Reads a wedge's rings and streams what they hold to a collector, exactly once. May be killed at any moment, and started again on the same session
+/// directory: the rings keep what the collector has not committed.
+/// </summary>
+public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger<WedgeAgent> log)
+{
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
+
+    private readonly ulong _agent = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
+    private volatile bool _wedgeEnded;
+
+    /// <summary>What it has done so far.</summary>
+    public AgentStatus Status { get; } = new();
+
+    /// <summary>Tells the agent that nothing more will come, as the wedge's process has ended.</summary>
+    public void WedgeEnded() => _wedgeEnded = true;
+
+    /// <summary>Streams until the wedge has ended and all is acknowledged.</summary>
+    /// <exception cref="AgentException">Something that trying again cannot mend.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; what is not acknowledged stays in the rings.</exception>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        var images = new ImageTable(options.Images);
+        using WedgeSession? session = await WaitForSessionAsync(cancel);
+        if (session is null)
+            return; // the wedge ended before it began: nothing was recorded
+        await using var machine = new MachineWatch(options.MonitorSocket, clock, log);
+        await machine.ReadMapAsync(cancel);
+        using GrpcChannel channel = GrpcChannel.ForAddress(options.Collector, new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler
+            {
+                // A collector that vanished without closing is found out.
+                KeepAlivePingDelay = TimeSpan.FromSeconds(20),
+                KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
+                EnableMultipleHttp2Connections = true,
+            },
+            DisposeHttpClient = true,
+        });
+        var client = new TraceIngest.TraceIngestClient(channel);
+        TimeSpan delay = FirstRetry;
+        while (true)
+        {
+            long acknowledged = Status.Acknowledged;
+            try
+            {
+                var stream = new IngestStream(options, session, images, machine, Status, _agent, () => _wedgeEnded || session.ProducerEnded, clock, log);
+                if (await stream.RunAsync(client, cancel))
+                    return;
+                continue; // new rings: a new hello
+            }
+            catch (RpcException e) when (!cancel.IsCancellationRequested)
+            {
+                if (e.StatusCode is StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.ResourceExhausted
+                    or StatusCode.Unimplemented or StatusCode.PermissionDenied or StatusCode.Unauthenticated)
+                {
+                    throw new AgentException($"the collector at {options.Collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
+                }
+                if (Status.Acknowledged > acknowledged)
+                    delay = FirstRetry;
+                Status.Connection = e.Status.Detail;
+                Status.AddReconnect();
+                Log.StreamLost(log, options.Wedge, $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}", delay);
+            }
+            catch (RpcException) when (cancel.IsCancellationRequested)
+            {
+                cancel.ThrowIfCancellationRequested();
+            }
+            await Task.Delay(delay, clock, cancel);
+            delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
+        }
+    }
+
+    private async Task<WedgeSession?> WaitForSessionAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            bool ended = _wedgeEnded;
+            if (WedgeSession.TryOpen(options.Session) is { } session)
+                return session;
+            if (ended)
+                return null;
+            await Task.Delay(TimeSpan.FromMilliseconds(20), clock, cancel);
+        }
+    }
+}
