@@ -23,10 +23,6 @@ public sealed class ServerServiceDefinition
         private readonly List<Action<ServiceBinderBase>> _methods = [];
         private readonly HashSet<string> _names = new(StringComparer.Ordinal);
 
-        internal Builder()
-        {
-        }
-
         /// <summary>Adds a method with one request and one response.</summary>
         public Builder AddMethod<TRequest, TResponse>(
             Method<TRequest, TResponse> method, UnaryServerMethod<TRequest, TResponse> handler)
