@@ -51,9 +51,9 @@ arch=x86_64
 # Two consoles: the serial one carries the transcript, the VGA one is there for its text buffer. restrict=on keeps the guest
 # from reaching anything but the gateway that QEMU itself plays.
 qemu=(
-	qemu-system-x86_64 -machine pc -accel tcg,thread=multi -cpu max -smp 2 -m 256
+	qemu-system-x86_64 -machine pc -accel "tcg,thread=multi" -cpu max -smp 2 -m 256
 	-nodefaults -no-user-config -no-reboot -display none -vga std -serial stdio -monitor none
-	-netdev user,id=n0,restrict=on -device e1000,netdev=n0
+	-netdev "user,id=n0,restrict=on" -device "e1000,netdev=n0"
 	-kernel "$kernel" -initrd "$initramfs"
 	-append "console=tty0 console=ttyS0 nokaslr panic=-1 ${append}"
 	"$@"

@@ -15,7 +15,8 @@ usage: build.sh [--variant demo|tiny|tiny32] [--cache DIR] [--jobs N]
 Builds Linux 6.1 for a guest and prints, on stdout, one name=value a line:
   build=    the build tree, kept: a plain `make` in it repeats the build exactly (a second pass may work here, or in a
             copy made with cp -a, which rebuilds nothing)
-  vmlinux=  bzImage=  config=   images of the first pass, which a second pass in the build tree does not touch
+  vmlinux=  bzImage=  modules=  config=
+            images of the first pass (modules: a directory of .ko files), which a second pass in the build tree does not touch
   log=  objects=  seconds=      the build's output, objects compiled, seconds that the build took
 Progress goes to stderr. A second call with the same input returns at once; an interrupted build goes on where it stopped.
 
@@ -71,8 +72,8 @@ unpack() {
 	mv "$unpacking" "$dir/linux"
 }
 
-# Everything that decides the outcome is in the tree and none of it reaches the images: debug information names a fixed
-# directory. The compiler reads that rule from a file, so that no command line, hence no object, depends on where the tree is.
+# Everything that decides the outcome is in the tree, and none of it names this machine in the images: debug information gets
+# a fixed directory for that of the tree. (Not by a response file: gcc would then hide the assembler's arguments in one, too.)
 write_makefile() {
 	cat >"$dir/linux/GNUmakefile" <<MAKE
 # Written by Reheat. make reads this file before Makefile, so a plain make repeats the build.
@@ -81,10 +82,9 @@ export KBUILD_BUILD_TIMESTAMP := Thu Jan  1 00:00:00 UTC 1970
 export KBUILD_BUILD_VERSION := 1
 export KBUILD_BUILD_USER := reheat
 export KBUILD_BUILD_HOST := reheat
-export KCFLAGS := @.reheat-cflags
-export KAFLAGS := @.reheat-cflags
+export KCFLAGS := -fdebug-prefix-map=$dir/linux=/usr/src/linux-source-6.1
+export KAFLAGS := \$(KCFLAGS)
 export LC_ALL := C
-\$(file >.reheat-cflags,-fdebug-prefix-map=\$(CURDIR)=/usr/src/linux-source-6.1)
 include Makefile
 MAKE
 }
@@ -152,6 +152,8 @@ compile() {
 		cp "$dir/linux/$name" "$dir/"
 	done
 	mv "$dir/.config" "$dir/config"
+	mkdir -p "$dir/modules"
+	find "$dir/linux" -name '*.ko' -exec cp -t "$dir/modules" {} +
 	printf '%s\n' "objects=$(<"$dir/objects")" "seconds=$SECONDS" >"$dir/complete.new"
 	mv "$dir/complete.new" "$dir/complete"
 }
@@ -170,8 +172,8 @@ while (($#)); do
 done
 case $variant in
 demo) arch=x86_64 fragments=(base x86_64 demo) ;;
-tiny) arch=x86_64 fragments=(base x86_64) ;;
-tiny32) arch=i386 fragments=(base i386) ;;
+tiny) arch=x86_64 fragments=(base x86_64 tiny) ;;
+tiny32) arch=i386 fragments=(base i386 tiny) ;;
 *) usage >&2 && exit 2 ;;
 esac
 fragments=("${fragments[@]/#/$here/}")
@@ -198,5 +200,6 @@ if [[ ! -f $dir/complete ]]; then
 	compile
 	say "built in $SECONDS s"
 fi
-printf '%s\n' "build=$dir/linux" "vmlinux=$dir/vmlinux" "bzImage=$dir/bzImage" "config=$dir/config" "log=$dir/build.log"
+printf '%s\n' "build=$dir/linux" "vmlinux=$dir/vmlinux" "bzImage=$dir/bzImage" "modules=$dir/modules" \
+	"config=$dir/config" "log=$dir/build.log"
 cat "$dir/complete"
