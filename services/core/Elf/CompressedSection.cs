@@ -10,11 +10,14 @@ internal static class CompressedSection
     private const uint Zstandard = 2;
 
     // Debug sections shrink to a third or a tenth. Beyond 64:1 (over a slack for small ones) a section is taken for a bomb.
-    private const ulong Ratio = 64;
-    private const ulong Slack = 16 << 20;
+    private const long Ratio = 64;
+    private const long Slack = 16 << 20;
+
+    /// <summary>What that many bytes can inflate to, as far as this reader believes it.</summary>
+    public static long MostInflated(long compressed) => compressed * Ratio + Slack;
 
     /// <summary>The contents, empty if they cannot be had; the reason goes to <paramref name="bag"/>.</summary>
-    public static byte[] Inflate(ReadOnlySpan<byte> stored, bool is64, string place, DiagnosticBag bag)
+    public static byte[] Inflate(ReadOnlySpan<byte> stored, bool is64, string place, long budget, DiagnosticBag bag)
     {
         int header = is64 ? 24 : 12;
         if (stored.Length < header)
@@ -26,7 +29,7 @@ internal static class CompressedSection
         uint type = BinaryPrimitives.ReadUInt32LittleEndian(stored);
         ulong size = is64 ? BinaryPrimitives.ReadUInt64LittleEndian(stored[8..]) : BinaryPrimitives.ReadUInt32LittleEndian(stored[4..]);
         if (type == Zlib)
-            return InflateZlib(stored[header..], size, place, bag);
+            return InflateZlib(stored[header..], size, place, budget, bag);
         bag.Add(
             DiagnosticId.ElfBadSection, place,
             type == Zstandard
@@ -36,9 +39,9 @@ internal static class CompressedSection
     }
 
     /// <summary>Inflates a zlib stream of exactly <paramref name="size"/> bytes.</summary>
-    public static unsafe byte[] InflateZlib(ReadOnlySpan<byte> compressed, ulong size, string place, DiagnosticBag bag)
+    public static unsafe byte[] InflateZlib(ReadOnlySpan<byte> compressed, ulong size, string place, long budget, DiagnosticBag bag)
     {
-        ulong most = Math.Min((ulong)compressed.Length * Ratio + Slack, (ulong)Array.MaxLength);
+        ulong most = (ulong)Math.Min(Math.Min(MostInflated(compressed.Length), Math.Max(budget, 0)), Array.MaxLength);
         if (size > most)
         {
             bag.Add(

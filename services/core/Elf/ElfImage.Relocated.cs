@@ -20,8 +20,14 @@ public sealed partial class ElfImage
             if (!_relocated.TryGetValue(section.Index, out byte[]? bytes))
             {
                 ReadOnlySpan<ElfRelocation> relocations = RelocationsOf(section);
-                if (!relocations.IsEmpty)
+                int length = section.Bytes.Length;
+                if (_copied + length > MostCopied)
+                    _bag.Add(DiagnosticId.ElfBadRelocation, section.ToString(), "not relocated: the file's sections overlap");
+                else if (!relocations.IsEmpty)
+                {
+                    _copied += length;
                     Apply(relocations, section, bytes = section.Bytes.ToArray());
+                }
                 _relocated.Add(section.Index, bytes);
             }
             return bytes is null ? section.Bytes : bytes;

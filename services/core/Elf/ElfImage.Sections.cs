@@ -9,6 +9,7 @@ public sealed partial class ElfImage
 
     private IReadOnlyDictionary<int, ReadOnlyMemory<byte>>? _stored;
     private Dictionary<int, byte[]>? _inflated;
+    private long _copied;
 
     /// <summary>The first section of that name, or null.</summary>
     public ElfSection? FindSection(string name) => FindSection(Encoding.UTF8.GetBytes(name));
@@ -75,7 +76,8 @@ public sealed partial class ElfImage
             _inflated ??= [];
             if (!_inflated.TryGetValue(section.Index, out byte[]? bytes))
             {
-                bytes = CompressedSection.Inflate(StoredBytesOf(section), Is64, section.ToString(), _bag);
+                bytes = CompressedSection.Inflate(StoredBytesOf(section), Is64, section.ToString(), MostCopied - _copied, _bag);
+                _copied += bytes.Length;
                 _inflated.Add(section.Index, bytes);
             }
             return bytes;
@@ -108,6 +110,9 @@ public sealed partial class ElfImage
                 _bag.Add(DiagnosticId.ElfBadSection, $"section [{i}]", $"0x{section.Size:x} bytes: cut at 2 GiB");
         }
     }
+
+    // Of everything that is inflated or relocated: sections may overlap, so each being bounded does not bound the sum.
+    private long MostCopied => CompressedSection.MostInflated(StoredLength);
 
     private bool Fits(ulong offset, ulong size) => offset <= (ulong)_source.Length && size <= (ulong)_source.Length - offset;
 }

@@ -54,6 +54,9 @@ public sealed partial class ElfImage : IDisposable
     /// <summary><c>e_entry</c>, a virtual address.</summary>
     public ulong Entry { get; }
 
+    /// <summary>True for an image made from a skeleton: sections may be absent.</summary>
+    public bool IsRebuilt => _stored is not null;
+
     /// <summary>Everything found wrong so far; grows as lazily read parts are read.</summary>
     public IReadOnlyList<Diagnostic> Diagnostics => _bag.Snapshot();
 
