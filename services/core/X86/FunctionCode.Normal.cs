@@ -103,7 +103,7 @@ public sealed partial class FunctionCode
             }
         }
         return InstructionText.Current.Format(decoded, constants,
-            constants.HasDisplacement && Reference(_references, instruction.Offset + constants.DisplacementOffset, constants.DisplacementSize) is not null,
+            IsDisplacementRelocated(_references, instruction.Offset, constants),
             constants.HasImmediate && Reference(_references, instruction.Offset + constants.ImmediateOffset, constants.ImmediateSize) is not null,
             branch);
     }
@@ -146,6 +146,9 @@ public sealed partial class FunctionCode
             ? reference.Name
             : source.NameOf?.Invoke(instruction.NearBranchTarget);
     }
+
+    private static bool IsDisplacementRelocated(CodeReference[] references, int offset, in ConstantOffsets constants) =>
+        constants.HasDisplacement && Reference(references, offset + constants.DisplacementOffset, constants.DisplacementSize) is not null;
 
     private static CodeReference? Reference(CodeReference[] references, int offset, int size)
     {

@@ -41,7 +41,7 @@ public sealed partial class FunctionCode
         {
             var instruction = SiteInstruction.Decode(code[offset..], source.Address + (ulong)offset, source.Bitness, out ConstantOffsets constants);
             PatchKind kind = Kind(patched, offset);
-            bool count = kind is not (PatchKind.JumpLabel or PatchKind.FunctionTrace) && !Uncounted.Is(instruction.Decoded, source.Bitness) &&
+            bool count = kind is not (PatchKind.JumpLabel or PatchKind.FunctionTrace) && !Uncounted.Is(instruction.Decoded, source.Bitness, IsDisplacementRelocated(references, offset, constants)) &&
                 !IsTraceCall(source, references, offset, instruction, constants);
             if (count)
                 counted.Add(instructions.Count);

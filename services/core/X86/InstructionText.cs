@@ -57,6 +57,8 @@ internal sealed class InstructionText : ISymbolResolver
         _displacement = displacementRelocated || IsAddressDisplacement(instruction, constants);
         _immediate = immediateRelocated || IsAddressImmediate(instruction, constants);
         _branch = branch;
+        // Port and vector numbers are read unsigned.
+        _formatter.Options.SignedImmediateOperands = instruction.Mnemonic is not (Mnemonic.In or Mnemonic.Out or Mnemonic.Int);
         _formatter.Format(instruction, _output);
         return _output.ToStringAndReset();
     }

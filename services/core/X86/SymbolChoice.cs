@@ -6,7 +6,7 @@ namespace Reheat.Core.X86;
 /// </summary>
 public static class SymbolChoice
 {
-    /// <summary>Fewest leading underscores, then shortest, then first in ordinal order: the name C code calls it by.</summary>
+    /// <summary>A thunk's name before all (labels mark where the thunks begin), then fewest leading underscores, then shortest, then first in ordinal order: the name C code calls it by.</summary>
     /// <returns>Null if there are none.</returns>
     public static string? Preferred(IEnumerable<string> names)
     {
@@ -20,7 +20,7 @@ public static class SymbolChoice
     }
 
     private static int Compare(string a, string b) =>
-        (Underscores(a), a.Length).CompareTo((Underscores(b), b.Length)) is not 0 and int order ? order : string.CompareOrdinal(a, b);
+        (!Thunks.Is(a), Underscores(a), a.Length).CompareTo((!Thunks.Is(b), Underscores(b), b.Length)) is not 0 and int order ? order : string.CompareOrdinal(a, b);
 
     private static int Underscores(string name) => name.Length - name.TrimStart('_').Length;
 }

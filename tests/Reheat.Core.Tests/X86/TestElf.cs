@@ -22,6 +22,8 @@ internal sealed class TestElf
     private readonly List<Section> _sections = [];
     private readonly List<Symbol> _symbols = [];
     private readonly ILookup<int, Symbol> _functions;
+    private readonly ILookup<ulong, Symbol> _labels;
+    private readonly Symbol[] _byAddress;
 
     public TestElf(byte[] file)
     {
@@ -38,6 +40,8 @@ internal sealed class TestElf
         foreach (Section section in _sections.Where(s => s.Type == 2))
             ReadSymbols(section);
         _functions = _symbols.Where(s => s is { Type: 2, Size: > 0 } && s.Section is > 0 and < 0xff00).ToLookup(s => s.Section);
+        _labels = _symbols.Where(s => s is { Type: 0 or 2 or 10, Section: > 0 and < 0xff00, Name.Length: > 0 }).ToLookup(s => s.Value);
+        _byAddress = [.. _functions.SelectMany(g => g).OrderBy(s => s.Value)];
     }
 
     public int Bitness => _is64 ? 64 : 32;
@@ -64,7 +68,7 @@ internal sealed class TestElf
                     References = [.. relocations.Where(r => r.Offset - function.Value < function.Size).Select(r => Reference(r, function, group.Key))],
                     Patched = [.. labels.Where(l => l.Section == group.Key && l.Address - function.Value < function.Size)
                         .Select(l => new PatchedRange((int)(l.Address - function.Value), 1, PatchKind.JumpLabel))],
-                    NameOf = _relocatable ? null : address => NameOf(null, address),
+                    NameOf = address => NameOf(_relocatable ? group.Key : null, address),
                 };
             }
         }
@@ -85,34 +89,53 @@ internal sealed class TestElf
         return new((int)(relocation.Offset - function.Value), NameOf(symbol.Section, target), symbol.Section == section ? target : null);
     }
 
+    // A symbol that begins there names it best: retpolines are labels inside one array function. Else the function around it.
     private string? NameOf(int? section, ulong address)
     {
-        IEnumerable<Symbol> all = section is { } s ? _functions[s] : _functions.SelectMany(g => g);
-        return SymbolChoice.Preferred(all.Where(f => address - f.Value < f.Size).Select(f => f.Name));
+        if (SymbolChoice.Preferred(_labels[address].Where(s => section is null || s.Section == section).Select(s => s.Name)) is { } exact)
+            return exact;
+        Symbol[] all = _byAddress;
+        int low = 0, high = all.Length;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (all[middle].Value <= address)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        for (int i = low - 1; i >= 0 && i >= low - 64; i--)
+        {
+            if (address - all[i].Value < all[i].Size && (section is null || all[i].Section == section))
+                return SymbolChoice.Preferred(_labels[all[i].Value].Where(s => s.Type == 2 && s.Section == all[i].Section).Select(s => s.Name));
+        }
+        return null;
     }
+
+    private ulong? Value(string name) => _symbols.FirstOrDefault(s => s.Name == name && s.Section != 0)?.Value;
 
     // struct jump_entry of the emulation: two 32-bit offsets relative to their own places, as in the kernel; then 8 bytes of key.
     private HashSet<(int Section, ulong Address)> JumpLabels()
     {
         var labels = new HashSet<(int, ulong)>();
-        for (int i = 0; i < _sections.Count; i++)
+        if (!_relocatable)
         {
-            Section section = _sections[i];
-            if (section.Name != "__jump_table")
-                continue;
-            List<Relocation> relocations = Relocations(i);
-            for (ulong at = 0; at < (ulong)section.Size; at += 16)
+            if (Value("__start___jump_table") is not { } start || Value("__stop___jump_table") is not { } stop)
+                return labels;
+            Section section = _sections.Single(s => s.Address != 0 && s.Type == 1 && start - s.Address < (ulong)s.Size);
+            for (ulong place = start; place < stop; place += 16)
             {
-                if (_relocatable)
-                {
-                    Relocation code = relocations.Single(r => r.Offset == at);
-                    labels.Add((code.Symbol.Section, code.Symbol.Value + (ulong)code.Addend));
-                    continue;
-                }
-                ulong place = section.Address + at;
-                ulong address = place + (ulong)(int)U32(section.Offset + (int)at);
+                ulong address = place + (ulong)(int)U32(section.Offset + (int)(place - section.Address));
                 labels.Add((_sections.FindIndex(s => s.Address != 0 && address - s.Address < (ulong)s.Size), address));
             }
+            return labels;
+        }
+        for (int i = 0; i < _sections.Count; i++)
+        {
+            if (_sections[i].Name != "__jump_table")
+                continue;
+            foreach (Relocation code in Relocations(i).Where(r => r.Offset % 16 == 0))
+                labels.Add((code.Symbol.Section, code.Symbol.Value + (ulong)code.Addend));
         }
         return labels;
     }
