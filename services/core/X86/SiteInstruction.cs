@@ -51,7 +51,7 @@ public readonly partial record struct SiteInstruction
     public int Length => _instruction.Length;
 
     /// <summary>The mnemonic in lower case as Intel's manuals spell it (<c>mov</c>, not <c>movl</c>); <c>(bad)</c> if invalid.</summary>
-    public string Mnemonic => IsValid ? MnemonicNames.Of(_instruction.Mnemonic) : "(bad)";
+    public string Mnemonic => IsValid ? LowerNames.Of(_instruction.Mnemonic) : "(bad)";
 
     /// <summary>Through which operand memory is reached. The implicit use of the stack beside an operand is a trait, not a shape.</summary>
     public MemoryShape Shape => _memory.Shape;
