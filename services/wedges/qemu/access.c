@@ -3,11 +3,6 @@
  */
 #include "wedge.h"
 
-static inline bool is_device(qemu_plugin_meminfo_t info, uint64_t virtual, struct qemu_plugin_hwaddr **hwaddr)
-{
-	*hwaddr = qemu_plugin_get_hwaddr(info, virtual);
-	return unlikely(*hwaddr && qemu_plugin_hwaddr_is_io(*hwaddr));
-}
 
 /* Says whether the ring takes anything more; pairs with session_close_vcpu, which may run on another thread. */
 static bool enter(struct vcpu *v)
@@ -38,11 +33,9 @@ static bool continues(struct vcpu *v, uintptr_t ref, uint8_t operation, enum sha
 	}
 }
 
-static __attribute__((noinline, cold)) void device(unsigned int vcpu_index, qemu_plugin_meminfo_t info,
-						   uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr,
-						   uintptr_t ref, uint8_t operation, enum shape shape, bool inside)
+static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr,
+		   uintptr_t ref, uint8_t operation, enum shape shape, bool inside)
 {
-	struct vcpu *v = vcpus[vcpu_index];
 	unsigned int size = 1u << qemu_plugin_mem_size_shift(info);
 	uint64_t physical;
 	bool more;
@@ -66,13 +59,25 @@ static __attribute__((noinline, cold)) void device(unsigned int vcpu_index, qemu
 	leave(v);
 }
 
-#define CALLBACK(name, operation, shape, inside)                                                                  \
-	static void name(unsigned int vcpu_index, qemu_plugin_meminfo_t info, uint64_t virtual, void *ref)         \
-	{                                                                                                          \
-		struct qemu_plugin_hwaddr *hwaddr;                                                                 \
-                                                                                                                   \
-		if (is_device(info, virtual, &hwaddr))                                                             \
-			device(vcpu_index, info, virtual, hwaddr, (uintptr_t)ref, operation, shape, inside);       \
+/* The page is not known to be RAM: ask. */
+static __attribute__((noinline)) void ask(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual, uintptr_t ref,
+					  uint8_t operation, enum shape shape, bool inside)
+{
+	struct qemu_plugin_hwaddr *hwaddr = qemu_plugin_get_hwaddr(info, virtual);
+
+	if (unlikely(hwaddr && qemu_plugin_hwaddr_is_io(hwaddr)))
+		device(v, info, virtual, hwaddr, ref, operation, shape, inside);
+	else if (likely(hwaddr))
+		ram_learn(v, virtual, hwaddr);
+}
+
+#define CALLBACK(name, operation, shape, inside)								\
+	static void name(unsigned int vcpu_index, qemu_plugin_meminfo_t info, uint64_t virtual, void *ref)	\
+	{													\
+		struct vcpu *v = vcpus[vcpu_index];								\
+														\
+		if (unlikely(!ram_knows(v, virtual)))								\
+			ask(v, info, virtual, (uintptr_t)ref, operation, shape, inside);			\
 	}
 
 CALLBACK(read_inside, RH_DEVICE_READ, PLAIN, true)

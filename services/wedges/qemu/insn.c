@@ -160,6 +160,42 @@ bool insn_has_no_operand_in_memory(const struct insn *insn)
 	return !(insn->map == MAP_0F && (op == 0xf7 || op == 0x01));
 }
 
+static enum insn_effect effect_0f01(uint8_t modrm)
+{
+	unsigned int reg = modrm >> 3 & 7;
+
+	if (modrm == 0xd8)
+		return EFFECT_NESTED;		/* vmrun */
+	if (modrm == 0xdf)
+		return EFFECT_TRANSLATION;	/* invlpga */
+	return reg == 6 || (reg == 7 && modrm < 0xc0) ? EFFECT_TRANSLATION : EFFECT_NONE; /* lmsw, invlpg */
+}
+
+enum insn_effect insn_effect(const struct insn *insn)
+{
+	uint8_t op = insn->opcode, reg = insn->modrm >> 3 & 7;
+	bool yes = false;
+
+	if (insn->vex)
+		return EFFECT_NONE;
+	switch (insn->map) {
+	case MAP_ONE:
+		/* far call and jump; out, of which one moves the A20 line, matters in firmware */
+		yes = op == 0x9a || op == 0xea || (op == 0xff && (reg == 3 || reg == 5)) ||
+		      (insn->bits != 64 && (op == 0xe6 || op == 0xee));
+		break;
+	case MAP_0F:
+		if (op == 0x01)
+			return effect_0f01(insn->modrm);
+		yes = op == 0x22 || op == 0xaa;	/* mov to a control register, rsm */
+		break;
+	case MAP_0F38:
+		yes = op == 0x82 && insn->operand16;	/* invpcid */
+		break;
+	}
+	return yes ? EFFECT_TRANSLATION : EFFECT_NONE;
+}
+
 unsigned int insn_wide_bytes(const struct insn *insn)
 {
 	unsigned int bytes = insn->vex ? insn->vector_bytes : 16;

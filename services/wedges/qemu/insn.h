@@ -44,6 +44,14 @@ bool insn_is_string(const struct insn *insn);
 /* True if the instruction surely touches no memory, or only the stack's. */
 bool insn_has_no_operand_in_memory(const struct insn *insn);
 
+enum insn_effect { EFFECT_NONE, EFFECT_TRANSLATION, EFFECT_NESTED };
+
+/*
+ * Whether the instruction may change what virtual addresses mean: invlpg, invpcid, a load of a control register, far
+ * transfers (task switches), rsm; or, vmrun, starts a guest that has page tables of its own.
+ */
+enum insn_effect insn_effect(const struct insn *insn);
+
 /* Bytes of the SSE/AVX memory operand that QEMU splits into accesses of 8, or 0. */
 unsigned int insn_wide_bytes(const struct insn *insn);
 

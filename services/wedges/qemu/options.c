@@ -7,7 +7,8 @@
 
 #include "wedge.h"
 
-struct options options = { .guest = "guest", .capacity = RH_DEFAULT_CAPACITY, .walk = true };
+struct options options = { .guest = "guest", .capacity = RH_DEFAULT_CAPACITY, .walk = true,
+			   .filter = true };
 
 static int refuse(const char *argument, const char *wanted)
 {
@@ -32,6 +33,12 @@ static int parse_range(const char *argument, const char *value)
 	range->high--;		/* HIGH is the first byte behind, as in a section's address plus its size */
 	options.ranges++;
 	return 0;
+}
+
+static int parse_switch(const char *argument, const char *value, bool *option)
+{
+	*option = !strcmp(value, "on");
+	return *option || !strcmp(value, "off") ? 0 : refuse(argument, "on or off");
 }
 
 static int parse_capacity(const char *argument, const char *value)
@@ -66,12 +73,12 @@ static int parse(const char *argument)
 		options.bits = atoi(value);
 		if (options.bits != 16 && options.bits != 32 && options.bits != 64)
 			return refuse(argument, "16, 32 or 64");
-	} else if (IS("walk")) {
-		options.walk = !strcmp(value, "on");
-		if (!options.walk && strcmp(value, "off"))
-			return refuse(argument, "on or off");
-	} else
-		return refuse(argument, "dir, guest, inside, capacity, bits or walk");
+	} else if (IS("walk"))
+		return parse_switch(argument, value, &options.walk);
+	else if (IS("filter"))
+		return parse_switch(argument, value, &options.filter);
+	else
+		return refuse(argument, "dir, guest, inside, capacity, bits, walk or filter");
 #undef IS
 	return 0;
 }

@@ -34,21 +34,29 @@ const char *physical_source(void)
 	return options.walk ? "walked" : "reported";
 }
 
-bool physical_address(struct vcpu *v, uint64_t virtual, uint64_t reported, uint64_t *address)
+uint64_t physical_walk(struct vcpu *v, uint64_t virtual)
 {
 	uint64_t page;
 
-	if (!options.walk)
-		goto reported;
 	if (unlikely(!v->cpu))
 		v->cpu = get_cpu(v->index);
 	page = get_page(v->cpu, virtual & ~0xfffull);
-	if (unlikely(page == ~0ull))
-		goto reported;		/* unmapped by now */
-	*address = (page & ~0xfffull) | (virtual & 0xfff);
-	return *address == reported || is_io(*address);
+	return page == ~0ull ? page : page & ~0xfffull;
+}
 
-reported:
+bool physical_is_io(uint64_t physical)
+{
+	return is_io(physical);
+}
+
+bool physical_address(struct vcpu *v, uint64_t virtual, uint64_t reported, uint64_t *address)
+{
+	uint64_t page = options.walk ? physical_walk(v, virtual) : ~0ull;
+
+	if (page != ~0ull) {
+		*address = page | (virtual & 0xfff);
+		return *address == reported || is_io(*address);
+	}
 	*address = reported;
 	return ((virtual ^ reported) & 0xfff) == 0;
 }

@@ -1,7 +1,8 @@
 /*
  * plugin.c: the wedge as QEMU loads it.
  *
- *	-plugin libreheat-qemu.so,dir=DIR[,guest=NAME][,inside=0xLOW-0xHIGH]...[,capacity=N][,bits=32|64][,walk=off]
+ *	-plugin libreheat-qemu.so,dir=DIR[,guest=NAME][,inside=0xLOW-0xHIGH]...[,capacity=N][,bits=16|32|64]
+ *		[,walk=off][,filter=off]
  */
 #include <stdio.h>
 
@@ -20,6 +21,14 @@ static void vcpu_exit(qemu_plugin_id_t id, unsigned int index)
 {
 	(void)id;
 	session_close_vcpu(index);
+}
+
+/* A vCPU that slept may wake up in another state: a snapshot was loaded, or the machine was reset. */
+static void vcpu_resume(qemu_plugin_id_t id, unsigned int index)
+{
+	(void)id;
+	if (vcpus[index])
+		ram_forget(index, NULL);
 }
 
 static void at_exit(qemu_plugin_id_t id, void *data)
@@ -43,6 +52,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		return -1;
 	qemu_plugin_register_vcpu_init_cb(id, vcpu_init);
 	qemu_plugin_register_vcpu_exit_cb(id, vcpu_exit);
+	qemu_plugin_register_vcpu_resume_cb(id, vcpu_resume);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
 	qemu_plugin_register_atexit_cb(id, at_exit, NULL);
 	return 0;

@@ -190,6 +190,7 @@ void session_add_vcpu(unsigned int index)
 	}
 	memset(v, 0, sizeof(*v));
 	v->index = (uint16_t)index;
+	v->generation = RAM_GENERATION;
 	rh_producer_attach(&v->ring, memory);
 	__atomic_store_n(&vcpus[index], v, __ATOMIC_RELEASE);
 }

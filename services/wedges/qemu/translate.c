@@ -1,12 +1,14 @@
 /*
  * translate.c: at translation, decides for each instruction whether it gets callbacks, and which.
  */
+#include <pthread.h>
 #include <string.h>
 
 #include "insn.h"
 #include "wedge.h"
 
 static bool target_is_i386;
+static pthread_once_t first = PTHREAD_ONCE_INIT;
 
 void translate_open(const qemu_info_t *info)
 {
@@ -66,7 +68,21 @@ static enum shape shape_of(const struct insn *insn)
 	return PLAIN;
 }
 
-static void instrument(struct qemu_plugin_insn *q, bool first)
+static void watch_effect(struct qemu_plugin_insn *q, const struct insn *insn)
+{
+	switch (insn_effect(insn)) {
+	case EFFECT_TRANSLATION:
+		qemu_plugin_register_vcpu_insn_exec_cb(q, ram_forget, QEMU_PLUGIN_CB_NO_REGS, NULL);
+		break;
+	case EFFECT_NESTED:
+		qemu_plugin_register_vcpu_insn_exec_cb(q, ram_give_up, QEMU_PLUGIN_CB_NO_REGS, NULL);
+		break;
+	case EFFECT_NONE:
+		break;
+	}
+}
+
+static void instrument(struct qemu_plugin_insn *q, bool begins_block)
 {
 	const uint8_t *bytes = qemu_plugin_insn_data(q);
 	size_t length = qemu_plugin_insn_size(q);
@@ -78,6 +94,7 @@ static void instrument(struct qemu_plugin_insn *q, bool first)
 	uintptr_t ref;
 
 	if (insn_decode(&insn, bytes, length, bits_of(ip, inside))) {
+		watch_effect(q, &insn);
 		if (insn_has_no_operand_in_memory(&insn) || is_never_device(&insn, bytes, ip, length))
 			return;
 		shape = shape_of(&insn);
@@ -85,7 +102,7 @@ static void instrument(struct qemu_plugin_insn *q, bool first)
 	ref = inside ? site_intern(ip, bytes, length) : ref_pack(ip, length);
 	if (shape == REP) {
 		run_expect(ip + length);
-		if (!first)
+		if (!begins_block)
 			ref |= REF_ENTERED;
 	}
 	callbacks = inside ? &access_inside[shape] : &access_outside[shape];
@@ -103,6 +120,7 @@ void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	uint64_t ip;
 
 	(void)id;
+	pthread_once(&first, ram_survey);
 	for (i = 0; i < n; i++) {
 		q = qemu_plugin_tb_get_insn(tb, i);
 		if (i == 0) {

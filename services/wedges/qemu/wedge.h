@@ -1,6 +1,7 @@
 /*
  * wedge.h: what the parts of the QEMU wedge share. Stages in the order of the data path: options, session, translate
- * (which instruction gets which callback), access (the callbacks), run (executions of rep), site and code.
+ * (which instruction gets which callback), access (the callbacks), ram and physical (was it a device, and where), run
+ * (executions of rep), site and code.
  */
 #ifndef REHEAT_WEDGE_H
 #define REHEAT_WEDGE_H
@@ -29,6 +30,7 @@ struct options {
 	uint64_t capacity;		/* records a ring */
 	int bits;			/* of code at addresses that do not tell; 0: unknown */
 	bool walk;			/* look addresses up in the guest's page tables where QEMU lets us */
+	bool filter;			/* keep a cache of pages known to be RAM; needs walk */
 };
 
 extern struct options options;
@@ -90,9 +92,12 @@ struct run {
 	uint8_t left;			/* wide: accesses still to come */
 };
 
-#define MAX_RUNS 8
+#define MAX_RUNS	8
+#define RAM_SLOTS	2048u
+#define RAM_GENERATION	(1ull << 45)	/* above the bits of a page's number, 57 - 12 */
 
 struct vcpu {
+	uint64_t generation;		/* of the entries that count */
 	struct rh_producer ring;
 	void *cpu;			/* QEMU's, for page walks; 0 until wanted */
 	uint16_t index;
@@ -100,6 +105,7 @@ struct vcpu {
 	uint8_t busy;
 	unsigned int runs;
 	struct run run[MAX_RUNS];
+	uint64_t ram[RAM_SLOTS];	/* page's number and generation */
 } __attribute__((aligned(64)));
 
 extern struct vcpu **vcpus;		/* by index */
@@ -127,6 +133,33 @@ void physical_open(void);
 const char *physical_source(void);
 /* True if the access really was a device's; then its guest-physical address. */
 bool physical_address(struct vcpu *v, uint64_t virtual, uint64_t reported, uint64_t *address);
+
+/* The page's address, or ~0. Only where options.walk holds. */
+uint64_t physical_walk(struct vcpu *v, uint64_t virtual);
+bool physical_is_io(uint64_t physical);
+
+/* ram.c */
+
+static inline unsigned int ram_slot(uint64_t virtual)
+{
+	return virtual >> 12 & (RAM_SLOTS - 1);
+}
+
+static inline uint64_t ram_tag(const struct vcpu *v, uint64_t virtual)
+{
+	return (virtual >> 12 & (RAM_GENERATION - 1)) | v->generation;
+}
+
+static inline bool ram_knows(const struct vcpu *v, uint64_t virtual)
+{
+	return v->ram[ram_slot(virtual)] == ram_tag(v, virtual);
+}
+
+void ram_survey(void);
+void ram_learn(struct vcpu *v, uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr);
+/* Callbacks of instructions that change what a virtual address means. */
+void ram_forget(unsigned int vcpu_index, void *unused);
+void ram_give_up(unsigned int vcpu_index, void *unused);
 
 /* access.c */
 
