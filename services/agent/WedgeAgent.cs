@@ -13,12 +13,13 @@ namespace Reheat.Agent;
 /// Reads a wedge's rings and streams what they hold to a collector, exactly once. May be killed at any moment, and started again on the same session
 /// directory: the rings keep what the collector has not committed.
 /// </summary>
-public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger<WedgeAgent> log)
+public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger<WedgeAgent> log) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
 
     private readonly ulong _agent = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
+    private readonly MachineWatch _machine = new(options.MonitorSocket, clock, log);
     private volatile bool _wedgeEnded;
 
     /// <summary>What it has done so far.</summary>
@@ -26,6 +27,12 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
 
     /// <summary>Tells the agent that nothing more will come, as the wedge's process has ended.</summary>
     public void WedgeEnded() => _wedgeEnded = true;
+
+    /// <summary>Reads the machine's memory map now: before QEMU ends, as it names the records of the last moments.</summary>
+    public Task ReadMapAsync(CancellationToken cancel) => _machine.ReadMapAsync(cancel);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _machine.DisposeAsync();
 
     /// <summary>Streams until the wedge has ended and all is acknowledged.</summary>
     /// <exception cref="AgentException">Something that trying again cannot mend.</exception>
@@ -36,8 +43,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         using WedgeSession? session = await WaitForSessionAsync(cancel);
         if (session is null)
             return; // the wedge ended before it began: nothing was recorded
-        await using var machine = new MachineWatch(options.MonitorSocket, clock, log);
-        await machine.ReadMapAsync(cancel);
+        await _machine.ReadMapAsync(cancel);
         using GrpcChannel channel = GrpcChannel.ForAddress(options.Collector, new GrpcChannelOptions
         {
             HttpHandler = new SocketsHttpHandler
@@ -56,7 +62,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
             long acknowledged = Status.Acknowledged;
             try
             {
-                var stream = new IngestStream(options, session, images, machine, Status, _agent, () => _wedgeEnded || session.ProducerEnded, clock, log);
+                var stream = new IngestStream(options, session, images, _machine, Status, _agent, () => _wedgeEnded || session.ProducerEnded, clock, log);
                 if (await stream.RunAsync(client, cancel))
                     return;
                 continue; // new rings: a new hello

@@ -7,6 +7,7 @@ namespace Reheat.Agent.Machine;
 /// <summary>Keeps the memory map of the machine up to date over QMP for as long as QEMU answers.</summary>
 internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, ILogger log) : IAsyncDisposable
 {
+    private readonly SemaphoreSlim _reading = new(1);
     private QmpClient? _monitor;
     private bool _gone;
 
@@ -18,6 +19,7 @@ internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, IL
     {
         if (monitorSocket is null || _gone)
             return;
+        await _reading.WaitAsync(cancel);
         try
         {
             _monitor ??= await QmpClient.ConnectAsync(monitorSocket, cancel);
@@ -32,11 +34,16 @@ internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, IL
             _gone = true;
             Log.MonitorGone(log, e.Message);
         }
+        finally
+        {
+            _reading.Release();
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         if (_monitor is not null)
             await _monitor.DisposeAsync();
+        _reading.Dispose();
     }
 }

@@ -10,56 +10,71 @@ internal sealed class TargetNamer
 {
     // Oldest first. The first is the one that was valid when the oldest record that is not yet released was made.
     private readonly List<(MemoryMap Map, long ReadAt)> _maps = [];
-    private readonly Dictionary<ulong, string> _pages = [];
+    private readonly Dictionary<ulong, string> _lines = [];
+    private readonly Lock _lock = new();
 
     /// <summary>The newest map, or null if none was read yet.</summary>
-    public MemoryMap? Newest => _maps.Count > 0 ? _maps[^1].Map : null;
+    public MemoryMap? Newest
+    {
+        get
+        {
+            lock (_lock)
+                return _maps.Count > 0 ? _maps[^1].Map : null;
+        }
+    }
 
     /// <summary>Adds the map that was read at <paramref name="now"/> (a monotonic time stamp).</summary>
     /// <returns>True if it differs from the one before.</returns>
     public bool Add(MemoryMap map, long now)
     {
-        if (map.Equals(Newest))
-            return false;
-        _maps.Add((map, now));
-        _pages.Clear();
-        return true;
+        lock (_lock)
+        {
+            if (_maps.Count > 0 && map.Equals(_maps[^1].Map))
+                return false;
+            _maps.Add((map, now));
+            _lines.Clear();
+            return true;
+        }
     }
 
     /// <summary>Forgets maps that were replaced before <paramref name="oldestRecord"/> (a monotonic time stamp).</summary>
     public void Forget(long oldestRecord)
     {
-        int replaced = 0;
-        while (replaced + 1 < _maps.Count && _maps[replaced + 1].ReadAt < oldestRecord)
-            replaced++;
-        if (replaced == 0)
-            return;
-        _maps.RemoveRange(0, replaced);
-        _pages.Clear();
+        lock (_lock)
+        {
+            int replaced = 0;
+            while (replaced + 1 < _maps.Count && _maps[replaced + 1].ReadAt < oldestRecord)
+                replaced++;
+            if (replaced == 0)
+                return;
+            _maps.RemoveRange(0, replaced);
+            _lines.Clear();
+        }
     }
-
-    /// <summary>True if no map knows a device at this address: a newer map may.</summary>
-    public bool IsUnknown(PhysicalAddress address) => Name(address) == TargetNames.Unknown;
 
     /// <summary>The target at an address.</summary>
     public string Name(PhysicalAddress address)
     {
         // Devices' regions begin and end within pages too (HPET has 1 KiB), but rarely two share a 64-byte line.
         ulong line = address.Value >> 6;
-        if (_pages.TryGetValue(line, out string? known))
-            return known;
-        string name = TargetNames.Unknown;
-        foreach ((MemoryMap map, _) in _maps)
+        lock (_lock)
         {
-            if (map.Find(address) is not { } region)
-                continue;
-            if (name == TargetNames.Unknown || name == region.Name)
-                name = region.Name;
-            else
-                name = TargetNames.Ambiguous;
+            if (_lines.TryGetValue(line, out string? known))
+                return known;
+            string name = TargetNames.Unknown;
+            bool device = false;
+            foreach ((MemoryMap map, _) in _maps)
+            {
+                // The wedge saw a device, so a map in which the address is memory was read at another time.
+                if (map.Find(address) is not { } region || (device && !region.IsDevice))
+                    continue;
+                bool first = name == TargetNames.Unknown || (region.IsDevice && !device);
+                name = first || name == region.Name ? region.Name : TargetNames.Ambiguous;
+                device |= region.IsDevice;
+            }
+            if (name != TargetNames.Unknown)
+                _lines[line] = name;
+            return name;
         }
-        if (name != TargetNames.Unknown)
-            _pages[line] = name;
-        return name;
     }
 }

@@ -112,10 +112,15 @@ internal sealed class IngestStream(
     private async Task<bool> SendAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
     {
         var cutter = new BatchCutter(images, session.Info.Targets, machine.Namer, _sites, status, log);
+        long sampledAt = 0;
         while (true)
         {
             bool last = ended();
             bool newRings = session.FindRings();
+            // Nothing from before the last look is left: neither are the maps that were replaced before it needed.
+            if (_rings.All(r => r.Acknowledged == r.Sampled))
+                machine.Namer.Forget(sampledAt);
+            sampledAt = clock.GetTimestamp();
             foreach (RingState state in _rings)
                 state.Sampled = state.Ring.Head;
             if (_rings.Any(r => r.Next < r.Sampled))

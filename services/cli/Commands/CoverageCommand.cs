@@ -1,0 +1,85 @@
+using System.CommandLine;
+using Reheat.Cli.Client;
+using Reheat.Cli.Terminal;
+using Reheat.V1;
+using Spectre.Console;
+
+namespace Reheat.Cli.Commands;
+
+/// <summary><c>reheat coverage</c>: rows of the view, and the gate for CI.</summary>
+internal static class CoverageCommand
+{
+    private static readonly Option<double?> FailUnder = new("--fail-under")
+    {
+        Description = "Exit with 7 if the build's coverage is below P percent, with 6 if nothing was observed.",
+        HelpName = "P",
+    };
+
+    public static Command Create()
+    {
+        FailUnder.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double?>() is < 0 or > 100)
+                result.AddError($"--fail-under {result.Tokens[0].Value}: expected a percentage from 0 to 100");
+        });
+        var command = new Command("coverage", "Coverage of a build: hits of annotated sites ÷ (hits + residual traps). Unseen is not \"not sensitive\".")
+        {
+            FailUnder, CommonOptions.Json,
+        };
+        command.AddBuildSelector();
+        command.SetHandler(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
+    {
+        CoverageResponse response = await connection.Coverage.GetCoverageAsync(CommonOptions.Selector(parsed), cancellationToken: cancel);
+        AccountingResponse accounting = await connection.Coverage.GetAccountingAsync(new AccountingRequest(), cancellationToken: cancel);
+        CoverageRow[] observed = [.. response.Rows.Where(r => r.Traps + r.Hits > 0)];
+        ulong traps = observed.Aggregate(0UL, (sum, r) => sum + r.Traps);
+        ulong hits = observed.Aggregate(0UL, (sum, r) => sum + r.Hits);
+        double? total = traps + hits > 0 ? hits / (double)(traps + hits) : null;
+        ulong dropped = accounting.Rows.Aggregate(0UL, (sum, r) => sum + r.Dropped);
+        screen.Show(
+            new
+            {
+                response.Build,
+                response.Series,
+                Traps = traps,
+                Hits = hits,
+                Coverage = total,
+                DroppedByAllWedges = dropped,
+                Rows = observed.Select(r => new { r.Image, r.Operation, r.Target, r.Sites, r.Traps, r.Hits, Coverage = r.HasCoverage ? r.Coverage : (double?)null }),
+            },
+            console => Draw(console, response, observed, traps, hits, total, dropped));
+
+        if (total is null)
+        {
+            screen.Say($"nothing was observed of build {response.Build}: its coverage is unknown, not 100%");
+            return ExitCode.NoObservations;
+        }
+        if (parsed.GetValue(FailUnder) is { } percent && total * 100 < percent)
+        {
+            screen.Say($"coverage {Text.Percent(total)} is below {percent}%");
+            return ExitCode.BelowThreshold;
+        }
+        return ExitCode.Success;
+    }
+
+    private static void Draw(IAnsiConsole console, CoverageResponse response, CoverageRow[] rows, ulong traps, ulong hits, double? total, ulong dropped)
+    {
+        console.WriteLine($"build {response.Build} of series {response.Series}");
+        if (rows.Length == 0)
+            return;
+        Table table = Screen.Table(("image", false), ("target", false), ("operation", false), ("sites", true), ("traps", true), ("hits", true), ("coverage", true));
+        foreach (CoverageRow row in rows)
+        {
+            table.AddRow(Text.Cell(row.Image), Text.Cell(row.Target), Text.Cell(row.Operation), Text.Count(row.Sites), Text.Count(row.Traps), Text.Count(row.Hits),
+                Text.Percent(row.HasCoverage ? row.Coverage : null));
+        }
+        table.AddRow("[bold]all[/]", "", "", Text.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Text.Count(traps), Text.Count(hits), $"[bold]{Text.Percent(total)}[/]");
+        console.Write(table);
+        if (dropped > 0)
+            console.WriteLine($"{Text.Count(dropped)} traps were dropped and are in no row (view reheat.drops says why)");
+    }
+}

@@ -1,0 +1,78 @@
+using System.CommandLine;
+using Reheat.Cli.Client;
+using Reheat.Cli.Terminal;
+using Reheat.V1;
+using Spectre.Console;
+
+namespace Reheat.Cli.Commands;
+
+/// <summary><c>reheat sites</c>.</summary>
+internal static class SitesCommand
+{
+    private static readonly Option<int> Limit = new("--limit", "-n") { Description = "Rows at most.", HelpName = "N", DefaultValueFactory = _ => 20 };
+
+    private static readonly Option<bool> All = new("--all") { Description = "Also sites without residual traps." };
+
+    public static Command Create()
+    {
+        Limit.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 10_000)
+                result.AddError($"--limit {result.Tokens[0].Value}: expected 1 to 10,000");
+        });
+        var command = new Command("sites", "The hottest sites of a build, residual ones first, each with its state.") { Limit, All, CommonOptions.Json };
+        command.AddBuildSelector();
+        command.SetHandler(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
+    {
+        ListSitesResponse response = await connection.Coverage.ListSitesAsync(
+            new ListSitesRequest { Build = CommonOptions.Selector(parsed), Limit = (uint)parsed.GetValue(Limit), All = parsed.GetValue(All) },
+            cancellationToken: cancel);
+        screen.Show(
+            new
+            {
+                response.Build,
+                response.Series,
+                response.Total,
+                Sites = response.Sites.Select(s => new
+                {
+                    s.Image,
+                    Address = $"0x{s.Address:x}",
+                    s.Function,
+                    s.Offset,
+                    s.Unit,
+                    s.Source,
+                    s.Instruction,
+                    s.Operation,
+                    s.Target,
+                    s.Size,
+                    s.Traps,
+                    s.Hits,
+                    s.Elements,
+                    s.Wedges,
+                    s.State,
+                }),
+            },
+            console => Draw(console, response));
+        return response.Total > 0 ? ExitCode.Success : ExitCode.NoObservations;
+    }
+
+    private static void Draw(IAnsiConsole console, ListSitesResponse response)
+    {
+        console.WriteLine($"build {response.Build} of series {response.Series}: {Text.Count(response.Total)} sites" +
+            (response.Total > (ulong)response.Sites.Count ? $", the hottest {response.Sites.Count}" : ""));
+        Table table = Screen.Table(
+            ("traps", true), ("hits", true), ("target", false), ("operation", false), ("function", false), ("instruction", false), ("source", false), ("state", false));
+        foreach (Site site in response.Sites)
+        {
+            table.AddRow(
+                Text.Count(site.Traps), Text.Count(site.Hits), Text.Cell(site.Target), $"{site.Operation} {site.Size}",
+                Text.Cell(Text.Fit(site.Function.Length > 0 ? $"{site.Function}+0x{site.Offset:x}" : $"{site.Image}+0x{site.Address:x}", 40)),
+                Text.Cell(Text.Fit(site.Instruction, 34)), Text.Cell(Text.Fit(site.Source, 36)), Text.Cell(site.State));
+        }
+        console.Write(table);
+    }
+}

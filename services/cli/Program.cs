@@ -1,0 +1,35 @@
+using System.CommandLine;
+using Reheat.Cli;
+using Reheat.Cli.Commands;
+
+var root = new RootCommand(
+    """
+    Reheat: profile-guided annotation of a guest kernel's sensitive instructions.
+
+    Exit codes: 0 done · 1 failed · 2 wrong command line · 3 bad input · 4 collector away · 5 not found · 6 nothing observed
+    7 coverage below --fail-under · 8 the guest's QEMU failed · 9 traces kept but not delivered · 130 interrupted
+    """)
+{
+    UpCommand.Create(),
+    BuildsCommand.Create(),
+    GuestCommand.Create(),
+    AgentCommand.Create(),
+    AnnotationsCommand.Create(),
+    CoverageCommand.Create(),
+    SitesCommand.Create(),
+};
+ParseResult parsed = root.Parse(args);
+try
+{
+    int exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    return parsed.Errors.Count > 0 ? ExitCode.Usage : exitCode;
+}
+catch (CommandException e)
+{
+    await Console.Error.WriteLineAsync($"reheat: {e.Message}");
+    return e.ExitCode;
+}
+catch (OperationCanceledException)
+{
+    return ExitCode.Interrupted;
+}

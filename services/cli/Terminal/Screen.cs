@@ -1,0 +1,83 @@
+using System.Text.Json;
+using Spectre.Console;
+
+namespace Reheat.Cli.Terminal;
+
+/// <summary>
+/// What a command shows. Results go to standard output, as tables or, with <c>--json</c>, as one JSON document; progress and messages go
+/// to standard error, and progress only if that is a terminal.
+/// </summary>
+internal sealed class Screen
+{
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    // Wide enough for a table in a log file or a pipe, where no terminal says how wide it is.
+    private const int PipeWidth = 160;
+
+    public Screen(bool json)
+    {
+        IsJson = json;
+        Out = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+        Error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        if (Console.IsOutputRedirected)
+            Out.Profile.Width = PipeWidth;
+        if (Console.IsErrorRedirected)
+            Error.Profile.Width = PipeWidth;
+        IsInteractive = !Console.IsErrorRedirected;
+    }
+
+    /// <summary>Standard output.</summary>
+    public IAnsiConsole Out { get; }
+
+    /// <summary>Standard error.</summary>
+    public IAnsiConsole Error { get; }
+
+    /// <summary>True if results are JSON.</summary>
+    public bool IsJson { get; }
+
+    /// <summary>True if a person watches.</summary>
+    public bool IsInteractive { get; }
+
+    /// <summary>A message for the person, not a result.</summary>
+    public void Say(string message) => Error.WriteLine(message);
+
+    /// <summary>A result as JSON, or drawn.</summary>
+    public void Show<T>(T result, Action<IAnsiConsole> draw)
+    {
+        if (IsJson)
+            Console.Out.WriteLine(JsonSerializer.Serialize(result, Json));
+        else
+            draw(Out);
+    }
+
+    /// <summary>Runs long work behind a progress bar; without one when nobody watches. The work reports a fraction 0 to 1 and a text.</summary>
+    public async Task<T> WithProgressAsync<T>(string title, Func<Action<double, string>, Task<T>> work)
+    {
+        if (!IsInteractive)
+            return await work((_, _) => { });
+        return await Error.Progress()
+            .AutoClear(true)
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new SpinnerColumn())
+            .StartAsync(async context =>
+            {
+                ProgressTask task = context.AddTask(Markup.Escape(title), maxValue: 1);
+                return await work((fraction, text) =>
+                {
+                    task.Value = Math.Clamp(fraction, 0, 1);
+                    task.Description = Markup.Escape(text);
+                });
+            });
+    }
+
+    /// <summary>An empty table in the house's look.</summary>
+    public static Table Table(params (string Title, bool Right)[] columns)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        foreach ((string title, bool right) in columns)
+        {
+            var column = new TableColumn(Markup.Escape(title)) { NoWrap = true };
+            table.AddColumn(right ? column.RightAligned() : column);
+        }
+        return table;
+    }
+}
