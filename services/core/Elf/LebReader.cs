@@ -20,6 +20,9 @@ internal ref struct LebReader(ReadOnlySpan<byte> bytes)
 
     public readonly int Remaining => _bytes.Length - Position;
 
+    /// <summary>Gives up: what follows cannot be found.</summary>
+    public void Break() => IsBroken = true;
+
     /// <summary>Goes to an offset; broken if it is outside.</summary>
     public void Seek(ulong offset)
     {
