@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Google.Protobuf;
 using Grpc.Core;
 using Reheat.Cli.Terminal;
+using Reheat.Core.Dwarf;
 using Reheat.Core.Elf;
 using Reheat.Store.Builds;
 using Reheat.V1;
@@ -64,6 +65,12 @@ internal static class BuildUpload
         using ElfImage elf = ImageFile.Open(path);
         ElfSkeleton skeleton = elf.ToSkeleton();
         var parts = new List<RawPart> { Raw(PartKind.Skeleton, 0, skeleton.Header), Raw(PartKind.Patched, 0, PatchedRanges.Read(elf).ToBytes()) };
+        DwarfInfo dwarf = DwarfInfo.Read(elf);
+        if (!dwarf.IsEmpty)
+        {
+            parts.Add(Raw(PartKind.Units, 0, UnitTable.From(dwarf).ToBytes()));
+            parts.Add(Raw(PartKind.Lines, 0, SourceLineTable.From(dwarf).ToBytes()));
+        }
         parts.AddRange(skeleton.Sections.Select(s => Raw(PartKind.Section, s.Key, s.Value)));
         var image = new NewImage
         {

@@ -80,6 +80,14 @@ public sealed class JobStore(NpgsqlDataSource database)
             """, new { worker, claim }, cancellationToken: cancel));
     }
 
+    /// <summary>How long until the next job is due, by time alone; null if none waits.</summary>
+    public async Task<TimeSpan?> NextDueAsync(CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return await connection.QuerySingleAsync<TimeSpan?>(new CommandDefinition(
+            "SELECT greatest(min(run_after) - now(), interval '0') FROM reheat_data.jobs WHERE state = 'queued'", cancellationToken: cancel));
+    }
+
     /// <summary>Lengthens a claim. False if it was lost.</summary>
     public async Task<bool> KeepAsync(long job, string worker, TimeSpan claim, CancellationToken cancel)
     {

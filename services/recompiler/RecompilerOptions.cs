@@ -1,0 +1,37 @@
+namespace Reheat.Recompiler;
+
+/// <summary>Settings of a recompiler; bound from the section <c>Recompiler</c> and checked at start.</summary>
+public sealed record RecompilerOptions
+{
+    /// <summary>Npgsql connection string.</summary>
+    public string Database { get; init; } = "";
+
+    /// <summary>A claimed job is given to another worker after so long without a sign of life.</summary>
+    public TimeSpan Claim { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often to look for jobs when no notification comes (one may be lost with its connection).</summary>
+    public TimeSpan LookEvery { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Traps that a site must have had.</summary>
+    public long MinimumTraps { get; init; } = 1;
+
+    /// <summary>Distinct wedges that must have seen a site.</summary>
+    public int MinimumWedges { get; init; } = 1;
+
+    /// <summary>Throws with the setting's name and value if one makes no sense.</summary>
+    public RecompilerOptions Validated()
+    {
+        Require(Database.Length > 0, nameof(Database), Database, "a PostgreSQL connection string is needed");
+        Require(Claim >= TimeSpan.FromSeconds(1), nameof(Claim), Claim, "expected at least 1 s");
+        Require(LookEvery >= TimeSpan.FromMilliseconds(10), nameof(LookEvery), LookEvery, "expected at least 10 ms");
+        Require(MinimumTraps >= 1, nameof(MinimumTraps), MinimumTraps, "expected at least 1");
+        Require(MinimumWedges >= 1, nameof(MinimumWedges), MinimumWedges, "expected at least 1");
+        return this;
+    }
+
+    private static void Require(bool holds, string name, object value, string expected)
+    {
+        if (!holds)
+            throw new InvalidOperationException($"Recompiler:{name} is \"{value}\": {expected}");
+    }
+}

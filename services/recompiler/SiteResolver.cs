@@ -1,0 +1,94 @@
+using Reheat.Core;
+using Reheat.Core.Annotations;
+using Reheat.Core.Elf;
+using Reheat.Core.X86;
+using Reheat.Store.Lists;
+
+namespace Reheat.Recompiler;
+
+/// <summary>An observed site as the image explains it.</summary>
+/// <param name="Observed">What was counted.</param>
+/// <param name="Verdict">For the database.</param>
+/// <param name="Code">The function; null if the site is in none.</param>
+/// <param name="Unit">Its compile unit.</param>
+/// <param name="Instruction">The instruction in it.</param>
+/// <param name="Operation">What the instruction of the image intended: may be more than the half that the wedge saw.</param>
+internal sealed record ResolvedSite(
+    ObservedSite Observed, SiteVerdict Verdict, FunctionCode? Code = null, string Unit = "", CodeInstruction Instruction = default, Operation Operation = default)
+{
+    public bool IsAnnotated => Verdict.Refusal is null;
+}
+
+/// <summary>Resolves observed sites in their image, and judges them: nothing is annotated that was not decoded (design, invariant 3).</summary>
+internal static class SiteResolver
+{
+    public static ResolvedSite Resolve(ResolvedImage image, ObservedSite site, AnnotationPolicy policy)
+    {
+        if (!image.Elf.IsExecutable(site.Address))
+            return Refused(site, Refusal.OutsideImage, $"{site.Address} is in no executable section of {image.Elf.Name}");
+        if (image.Elf.FindFunction(site.Address) is not { } function)
+            return Refused(site, Refusal.OutsideFunction, $"{site.Address} has no symbol");
+        FunctionCode code = image.Decode(function);
+        int offset = (int)(site.Address.Value - function.Start.Value);
+        string unit = image.UnitOf(function);
+        string source = image.LineOf(site.Address)?.ToString() ?? "";
+        if (code.At(offset) is not { } instruction)
+        {
+            return new ResolvedSite(site, Verdict(site, function.Name, offset, unit, source, "", Refusal.NotAnInstruction, $"{site.Address} is inside an instruction"), code, unit);
+        }
+        SiteInstruction decoded = instruction.Instruction;
+        (Refusal refusal, Operation operation, string detail) = Judge(image, site, decoded, policy);
+        if (refusal == Refusal.None && !instruction.IsCounted)
+            refusal = Refusal.PatchedAtRunTime;
+        return new ResolvedSite(
+            site, Verdict(site, function.Name, offset, unit, source, code.Text(instruction), refusal, detail), code, unit, instruction, operation);
+    }
+
+    public static ResolvedSite Refused(ObservedSite site, Refusal refusal, string detail) =>
+        new(site, Verdict(site, "", 0, "", "", "", refusal, detail));
+
+    private static (Refusal Refusal, Operation Operation, string Detail) Judge(ResolvedImage image, ObservedSite site, SiteInstruction decoded, AnnotationPolicy policy)
+    {
+        Operation operation = decoded.Intended(site.Key.Operation);
+        PatchKinds patches = image.PatchesAt(site.Address, decoded.Length);
+        bool ranAsInImage = site.Code is null || image.Elf.BytesAt(site.Address, site.Code.Length).SequenceEqual(site.Code);
+        if ((patches & PatchKinds.AlternativeReplacement) != 0)
+            return (Refusal.AlternativeReplacement, operation, "");
+        if (!ranAsInImage)
+        {
+            if ((patches & PatchKinds.Rewritten) == 0)
+                return (Refusal.BytesDiffer, operation, $"the guest ran {Convert.ToHexStringLower(site.Code!)}: is this the image that it runs?");
+            // The bytes that ran were an alternative's. The original is what can be annotated; it must make the same access.
+            var ran = SiteInstruction.Decode(site.Code, site.Address.Value, image.Bitness);
+            if (ran.Check(site.Key.Operation, site.Key.Size) is not Refusal.None and var wrong)
+                return (wrong, operation, "as it ran");
+            operation = (decoded.Reads, decoded.Writes) switch
+            {
+                (true, true) => site.Key.Operation,
+                (true, false) => Read(site.Key.Operation),
+                _ => Write(site.Key.Operation),
+            };
+        }
+        if (decoded.Check(operation, site.Key.Size) is not Refusal.None and var refusal)
+            return (refusal, operation, $"{decoded.Mnemonic} of {decoded.AccessSize} bytes, trapped as {site.Key.Operation.Name()} of {site.Key.Size}");
+        if ((patches & PatchKinds.ExceptionSite) != 0)
+            return (Refusal.ExceptionTable, operation, "");
+        if ((patches & PatchKinds.Noinstr) != 0)
+            return (Refusal.NoInstrument, operation, "");
+        if ((patches & PatchKinds.Rewritten & ~PatchKinds.Alternative & ~PatchKinds.SmpLock) != 0)
+            return (Refusal.PatchedAtRunTime, operation, patches.ToString());
+        if (site.Traps + site.Hits < policy.MinimumTraps || site.Wedges < policy.MinimumWedges)
+            return (Refusal.QuorumNotMet, operation, $"{site.Traps + site.Hits} executions of {policy.MinimumTraps}, {site.Wedges} wedges of {policy.MinimumWedges}");
+        return (Refusal.None, operation, (patches & PatchKinds.Alternative) != 0 ? "valid while the original of the alternative stands" : "");
+    }
+
+    private static Operation Read(Operation operation) => operation is Operation.DeviceExchange or Operation.DeviceRead or Operation.DeviceWrite
+        ? Operation.DeviceRead : Operation.PageTableRead;
+
+    private static Operation Write(Operation operation) => operation is Operation.DeviceExchange or Operation.DeviceRead or Operation.DeviceWrite
+        ? Operation.DeviceWrite : Operation.PageTableWrite;
+
+    private static SiteVerdict Verdict(
+        ObservedSite site, string function, int offset, string unit, string source, string instruction, Refusal refusal, string detail) =>
+        new(site.Key, function, offset, unit, source, instruction, refusal == Refusal.None ? null : refusal.Name(), detail);
+}

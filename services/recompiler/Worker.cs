@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Reheat.Store.Lists;
+
+namespace Reheat.Recompiler;
+
+/// <summary>
+/// Claims jobs and does them, one at a time. Wakes by NOTIFY, and looks now and then in case one was lost. A worker that dies is replaced when
+/// its claim lapses; one that was only slow finds its claim lost and throws its result away.
+/// </summary>
+internal sealed class Worker(
+    NpgsqlDataSource database, JobStore jobs, AnnotationListStore lists, AnnotateJob annotate, RecompilerOptions options, TimeProvider clock, ILogger<Worker> log)
+    : BackgroundService
+{
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(2);
+
+    private readonly string _name = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}"[..Math.Min(64, Environment.MachineName.Length + 34)];
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await ServeAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException)
+            {
+                Log.DatabaseAway(log, e.Message, Retry);
+            }
+            await Task.Delay(Retry, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task ServeAsync(CancellationToken cancel)
+    {
+        await using NpgsqlConnection listening = await database.OpenConnectionAsync(cancel);
+        await using (var listen = new NpgsqlCommand($"LISTEN {JobStore.QueuedChannel}", listening))
+            await listen.ExecuteNonQueryAsync(cancel);
+        while (true)
+        {
+            while (await jobs.ClaimAsync(_name, options.Claim, cancel) is { } job)
+                await DoAsync(job, cancel);
+            // Jobs may also become due by time: their delay, a retry, a lapsed claim.
+            TimeSpan? due = await jobs.NextDueAsync(cancel);
+            TimeSpan wait = due is { } d && d < options.LookEvery ? d : options.LookEvery;
+            await listening.WaitAsync((int)Math.Max(wait.TotalMilliseconds, 1), cancel);
+        }
+    }
+
+    private async Task DoAsync(JobRow job, CancellationToken cancel)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using var working = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task keeping = KeepAsync(job, working.Token);
+        try
+        {
+            ListResult result = await annotate.RunAsync(job.Build, cancel);
+            if (await lists.SaveAsync(job, _name, result, cancel) is { } version)
+                Log.ListMade(log, job.Build, version, result.Annotations, result.Refused, (long)Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            else
+                Log.ClaimLost(log, job.Build);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            Log.JobFailed(log, e, job.Build, job.Attempts, e.Message);
+            await jobs.FailAsync(job.Job, _name, e.Message, cancel);
+        }
+        finally
+        {
+            await working.CancelAsync();
+            await keeping;
+        }
+    }
+
+    private async Task KeepAsync(JobRow job, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(options.Claim / 3, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel))
+                await jobs.KeepAsync(job.Job, _name, options.Claim, cancel);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+        }
+        catch (NpgsqlException e)
+        {
+            Log.DatabaseAway(log, e.Message, options.Claim);
+        }
+    }
+}
