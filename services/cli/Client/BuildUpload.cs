@@ -48,7 +48,7 @@ internal static class BuildUpload
                     {
                         await SendAsync(call.RequestStream, part, cancel);
                         sent += part.Bytes.Length;
-                        report(0.3 + (0.7 * sent / Math.Max(total, 1)), $"uploading {image.Name}: {Text.Bytes((ulong)sent)} of {Text.Bytes((ulong)total)}");
+                        report(0.3 + (0.7 * sent / Math.Max(total, 1)), $"uploading {image.Name}: {Format.Bytes((ulong)sent)} of {Format.Bytes((ulong)total)}");
                     }
                 }
                 await call.RequestStream.CompleteAsync();

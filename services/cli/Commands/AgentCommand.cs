@@ -71,7 +71,7 @@ internal static class AgentCommand
         SessionCounts counts = SessionCounts.Read(session);
         screen.Show(
             new { Epoch = $"{counts.Epoch:x16}", options.Wedge, TrapsRecorded = counts.Traps, counts.Records, agent.Status.Acknowledged, agent.Status.Sites, agent.Status.Reconnects },
-            console => console.WriteLine($"{options.Wedge}: {Text.Count(counts.Traps)} traps recorded, all {Text.Count(counts.Records)} records delivered"));
+            console => console.WriteLine($"{options.Wedge}: {Format.Count(counts.Traps)} traps recorded, all {Format.Count(counts.Records)} records delivered"));
         return ExitCode.Success;
     }
 }

@@ -57,7 +57,7 @@ internal static class AnnotationsCommand
         {
             throw new CommandException(ExitCode.Failure, $"cannot write {output.FullName}: {e.Message}");
         }
-        screen.Say($"{output.FullName}: version {list.Version} of build {list.Build} ({list.Series}), {Text.Count(list.Annotations)} annotations, {Text.Count(list.Refused)} sites refused");
+        screen.Say($"{output.FullName}: version {list.Version} of build {list.Build} ({list.Series}), {Format.Count(list.Annotations)} annotations, {Format.Count(list.Refused)} sites refused");
         return ExitCode.Success;
     }
 
@@ -83,7 +83,7 @@ internal static class AnnotationsCommand
                     table.AddRow(
                         l.Build.ToString(CultureInfo.InvariantCulture), l.Version.ToString(CultureInfo.InvariantCulture),
                         l.CreatedAt.ToDateTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture),
-                        Text.Count(l.Annotations), Text.Count(l.Refused), Convert.ToHexStringLower(l.BodySha256.Span)[..16]);
+                        Format.Count(l.Annotations), Format.Count(l.Refused), Convert.ToHexStringLower(l.BodySha256.Span)[..16]);
                 }
                 console.Write(table);
             });

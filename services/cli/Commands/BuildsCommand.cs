@@ -66,9 +66,9 @@ internal static class BuildsCommand
             {
                 Image? first = build.Images.FirstOrDefault();
                 table.AddRow(
-                    build.Build_.ToString(CultureInfo.InvariantCulture), Text.Cell(build.Series), Time(build), Text.Count(build.Images.Count),
-                    Text.Count(build.Images.Aggregate(0UL, (sum, i) => sum + i.Sites)), Text.Cell(first?.Name ?? ""),
-                    first is null ? "" : new BuildId(first.BuildId.Span).Short, Text.Cell(build.Label));
+                    build.Build_.ToString(CultureInfo.InvariantCulture), Format.Cell(build.Series), Time(build), Format.Count(build.Images.Count),
+                    Format.Count(build.Images.Aggregate(0UL, (sum, i) => sum + i.Sites)), Format.Cell(first?.Name ?? ""),
+                    first is null ? "" : new BuildId(first.BuildId.Span).Short, Format.Cell(build.Label));
             }
             console.Write(table);
         });
@@ -87,8 +87,8 @@ internal static class BuildsCommand
         Table table = Screen.Table(("image", false), ("build-id", false), ("file", true), ("stored", true), ("sites", true));
         foreach (Image image in build.Images)
         {
-            table.AddRow(Text.Cell(image.Name), new BuildId(image.BuildId.Span).ToString(), Text.Bytes(image.FileSize),
-                Text.Bytes(image.StoredSize), Text.Count(image.Sites));
+            table.AddRow(Format.Cell(image.Name), new BuildId(image.BuildId.Span).ToString(), Format.Bytes(image.FileSize),
+                Format.Bytes(image.StoredSize), Format.Count(image.Sites));
         }
         console.Write(table);
     });

@@ -60,7 +60,7 @@ internal static class CoverageCommand
         }
         if (parsed.GetValue(FailUnder) is { } percent && total * 100 < percent)
         {
-            screen.Say($"coverage {Text.Percent(total)} is below {percent}%");
+            screen.Say($"coverage {Format.Percent(total)} is below {percent}%");
             return ExitCode.BelowThreshold;
         }
         return ExitCode.Success;
@@ -74,12 +74,12 @@ internal static class CoverageCommand
         Table table = Screen.Table(("image", false), ("target", false), ("operation", false), ("sites", true), ("traps", true), ("hits", true), ("coverage", true));
         foreach (CoverageRow row in rows)
         {
-            table.AddRow(Text.Cell(row.Image), Text.Cell(row.Target), Text.Cell(row.Operation), Text.Count(row.Sites), Text.Count(row.Traps), Text.Count(row.Hits),
-                Text.Percent(row.HasCoverage ? row.Coverage : null));
+            table.AddRow(Format.Cell(row.Image), Format.Cell(row.Target), Format.Cell(row.Operation), Format.Count(row.Sites), Format.Count(row.Traps), Format.Count(row.Hits),
+                Format.Percent(row.HasCoverage ? row.Coverage : null));
         }
-        table.AddRow("[bold]all[/]", "", "", Text.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Text.Count(traps), Text.Count(hits), $"[bold]{Text.Percent(total)}[/]");
+        table.AddRow("[bold]all[/]", "", "", Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
         console.Write(table);
         if (dropped > 0)
-            console.WriteLine($"{Text.Count(dropped)} traps were dropped and are in no row (view reheat.drops says why)");
+            console.WriteLine($"{Format.Count(dropped)} traps were dropped and are in no row (view reheat.drops says why)");
     }
 }

@@ -168,8 +168,8 @@ internal static class GuestCommand
             console =>
             {
                 Table table = Screen.Table(("traps recorded", true), ("stored", true), ("dropped", true), ("outside images", true), ("sites", true), ("seconds", true));
-                table.AddRow(Text.Count(counts.Traps), Text.Count(stored?.Stored ?? 0), Text.Count(stored?.Dropped ?? counts.DroppedTraps),
-                    Text.Count(stored?.OutsideImages ?? counts.OutsideTraps), Text.Count(status.Sites), $"{seconds:0.0}");
+                table.AddRow(Format.Count(counts.Traps), Format.Count(stored?.Stored ?? 0), Format.Count(stored?.Dropped ?? counts.DroppedTraps),
+                    Format.Count(stored?.OutsideImages ?? counts.OutsideTraps), Format.Count(status.Sites), $"{seconds:0.0}");
                 console.Write(table);
             });
         if (end == GuestEnd.Ended && qemuExit != 0)

@@ -62,16 +62,16 @@ internal static class SitesCommand
 
     private static void Draw(IAnsiConsole console, ListSitesResponse response)
     {
-        console.WriteLine($"build {response.Build} of series {response.Series}: {Text.Count(response.Total)} sites" +
+        console.WriteLine($"build {response.Build} of series {response.Series}: {Format.Count(response.Total)} sites" +
             (response.Total > (ulong)response.Sites.Count ? $", the hottest {response.Sites.Count}" : ""));
         Table table = Screen.Table(
             ("traps", true), ("hits", true), ("target", false), ("operation", false), ("function", false), ("instruction", false), ("source", false), ("state", false));
         foreach (Site site in response.Sites)
         {
             table.AddRow(
-                Text.Count(site.Traps), Text.Count(site.Hits), Text.Cell(site.Target), $"{site.Operation} {site.Size}",
-                Text.Cell(Text.Fit(site.Function.Length > 0 ? $"{site.Function}+0x{site.Offset:x}" : $"{site.Image}+0x{site.Address:x}", 40)),
-                Text.Cell(Text.Fit(site.Instruction, 34)), Text.Cell(Text.Fit(site.Source, 36)), Text.Cell(site.State));
+                Format.Count(site.Traps), Format.Count(site.Hits), Format.Cell(site.Target), $"{site.Operation} {site.Size}",
+                Format.Cell(Format.Fit(site.Function.Length > 0 ? $"{site.Function}+0x{site.Offset:x}" : $"{site.Image}+0x{site.Address:x}", 40)),
+                Format.Cell(Format.Fit(site.Instruction, 34)), Format.Cell(Format.Fit(site.Source, 36)), Format.Cell(site.State));
         }
         console.Write(table);
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using Reheat.Collector;
 using Reheat.Recompiler;

@@ -4,7 +4,7 @@ using Spectre.Console;
 namespace Reheat.Cli.Terminal;
 
 /// <summary>How numbers and names are written in tables.</summary>
-internal static class Text
+internal static class Format
 {
     /// <summary>With separators.</summary>
     public static string Count(ulong n) => n.ToString("N0", CultureInfo.InvariantCulture);
