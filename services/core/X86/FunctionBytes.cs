@@ -21,12 +21,13 @@ public sealed record FunctionBytes
     /// <summary>Relocations that apply to the code, in any order; empty for a linked image.</summary>
     public IReadOnlyList<CodeReference> References { get; init; } = [];
 
-    /// <summary>Places that change after the assembler, in any order.</summary>
+    /// <summary>Places of this function that change after the assembler, in any order.</summary>
     public IReadOnlyList<PatchedRange> Patched { get; init; } = [];
 
     /// <summary>
     /// Names the symbol that covers an address, without offset; null if none does. Asked for direct calls and jumps that leave the
-    /// function and have no relocation. Of several symbols at one address take <see cref="SymbolChoice.Preferred"/>.
+    /// function and have no relocation: all of them in an image, and in an object those that gas resolved itself (static functions of the
+    /// same section), so give it there too. A symbol that begins at the address names it better than one around it. Of several symbols at one address take <see cref="SymbolChoice.Preferred"/>.
     /// </summary>
     public Func<ulong, string?>? NameOf { get; init; }
 }

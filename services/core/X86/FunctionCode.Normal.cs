@@ -57,7 +57,7 @@ public sealed partial class FunctionCode
         {
             CodeInstruction instruction = _instructions[_counted[ordinal]];
             string text = Text(instruction, out string? name);
-            text = LinkRelaxation.CommonForm(instruction.Instruction.Decoded) ?? text;
+            text = LinkRelaxation.CommonForm(instruction.Instruction.Decoded, text) ?? text;
             Append(shape, text, buffer);
             sketch[ordinal] = CodeSketch.Element(text, instruction.Instruction.Decoded);
             if (name is null)

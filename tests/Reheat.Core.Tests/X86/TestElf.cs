@@ -120,9 +120,13 @@ internal sealed class TestElf
         var labels = new HashSet<(int, ulong)>();
         if (!_relocatable)
         {
-            if (Value("__start___jump_table") is not { } start || Value("__stop___jump_table") is not { } stop)
+            // The kernel keeps the table inside .rodata, between two symbols.
+            Section? section = _sections.Find(s => s.Name == "__jump_table");
+            ulong start = section?.Address ?? Value("__start___jump_table") ?? 0;
+            ulong stop = section is null ? Value("__stop___jump_table") ?? 0 : start + (ulong)section.Size;
+            if (start == stop)
                 return labels;
-            Section section = _sections.Single(s => s.Address != 0 && s.Type == 1 && start - s.Address < (ulong)s.Size);
+            section ??= _sections.Single(s => s.Address != 0 && s.Type == 1 && start - s.Address < (ulong)s.Size);
             for (ulong place = start; place < stop; place += 16)
             {
                 ulong address = place + (ulong)(int)U32(section.Offset + (int)(place - section.Address));
