@@ -50,7 +50,7 @@ internal static class AgentCommand
     {
         string session = Path.GetFullPath(parsed.GetValue(Session)!);
         string monitor = parsed.GetValue(Monitor) is { Length: > 0 } named ? named : QemuCommand.AgentMonitorOf(session);
-        using ILoggerFactory logs = AgentLogging.Create(parsed.GetValue(Verbose));
+        using ILoggerFactory logs = ConsoleLogging.ForAgent(parsed.GetValue(Verbose));
         var options = new AgentOptions
         {
             Session = session,

@@ -93,7 +93,7 @@ internal static class GuestCommand
 
         string session = parsed.GetValue(Session) is { Length: > 0 } directory ? Path.GetFullPath(directory) : SessionDirectory.New();
         QemuCommand qemu = QemuCommand.Build(parsed.GetValue(Qemu)!, plugin, session, guest, images, parsed.GetValue(Capacity));
-        using ILoggerFactory logs = AgentLogging.Create(parsed.GetValue(Verbose));
+        using ILoggerFactory logs = ConsoleLogging.ForAgent(parsed.GetValue(Verbose));
         var options = new AgentOptions
         {
             Session = session,

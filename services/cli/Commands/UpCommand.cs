@@ -1,6 +1,9 @@
 using System.CommandLine;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Reheat.Cli.Terminal;
 using Reheat.Collector;
 using Reheat.Recompiler;
 using Reheat.Store.Cluster;
@@ -105,12 +108,7 @@ internal static class UpCommand
         logging.AddFilter("Microsoft", verbose ? LogLevel.Information : LogLevel.Warning);
         logging.AddFilter("Grpc", verbose ? LogLevel.Information : LogLevel.Warning);
         logging.AddFilter("Npgsql", LogLevel.Warning);
-        logging.AddSimpleConsole(c =>
-        {
-            c.SingleLine = true;
-            c.TimestampFormat = "HH:mm:ss ";
-        });
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(c => c.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.AddStandardError();
     }
 
     private static string DefaultData() =>
