@@ -42,7 +42,7 @@ public sealed class PartStore(NpgsqlDataSource database)
     {
         // Quality 4: text sections to about 40% at over 100 MB/s; 11 would take minutes for a kernel.
         using var output = new MemoryStream();
-        using (var brotli = new BrotliStream(output, (CompressionLevel)4, leaveOpen: true))
+        using (var brotli = new BrotliStream(output, new BrotliCompressionOptions { Quality = 4 }, leaveOpen: true))
             brotli.Write(raw);
         return output.ToArray();
     }
