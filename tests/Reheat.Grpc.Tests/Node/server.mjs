@@ -57,7 +57,10 @@ const service = {
   },
   Duplex(call) {
     let index = 0;
-    call.on('data', (request) => call.write(reply(request, index++)));
+    call.on('data', (request) => {
+      if (request.fail_code) call.emit('error', failure(request));
+      else call.write(reply(request, index++));
+    });
     call.on('end', () => call.end());
   },
 };

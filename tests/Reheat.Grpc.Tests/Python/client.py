@@ -133,7 +133,7 @@ def metadata():
         ("x-ascii", "value one"),
         ("x-ascii", "value two, with comma"),
         ("x-bytes-bin", bytes(range(256))),
-        ("x-bytes-bin", b""),
+        ("x-more-bin", bytes([1, 2])),
     ]
     _, call = Unary.with_call(Request(text="m"), metadata=sent)
     show({"code": code(call), "headers": text(call.initial_metadata()), "trailers": text(call.trailing_metadata())})
@@ -197,7 +197,7 @@ def health_watch():
     names = root.pool.FindEnumTypeByName("grpc.health.v1.HealthCheckResponse.ServingStatus").values_by_number
     call = watch(request(service="later"))
     drain(call, lambda reply, _: show(names[reply.status].name))
-    show({"code": code(call)})
+    show({"code": code(call), "details": call.details()})
 
 
 def reflection():

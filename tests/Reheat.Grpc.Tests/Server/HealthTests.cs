@@ -33,7 +33,7 @@ public sealed class HealthTests
         await server.StopAsync();
         Assert.InRange(stopping.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(5));
         await client.ExpectAsync("\"NOT_SERVING\"");
-        await client.ExpectAsync("""{"code":14}""");
+        await client.ExpectAsync("""{"code":14,"details":"the server is shutting down"}""");
         await client.ExpectEndAsync();
     }
 

@@ -93,7 +93,7 @@ public sealed class ReflectionTests
         Assert.InRange(stopping.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(5));
         RpcException end = await Assert.ThrowsAsync<RpcException>(
             () => call.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
-        Assert.Equal(StatusCode.Unavailable, end.StatusCode);
+        Assert.Equal(new Status(StatusCode.Unavailable, "the server is shutting down"), end.Status);
     }
 
     private static string FirstFile(ServerReflectionResponse response) =>
