@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Reheat.Grpc.Tests.Client;
 
-/// <summary>Our client against a server of another implementation, and the same against ours.</summary>
+/// <summary>Our client against the servers of other implementations, and the same against ours.</summary>
 public sealed class OwnClientTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -149,7 +149,11 @@ public sealed class OwnClientTests
             new EchoRequest { Payload = ByteString.CopyFrom(new byte[1 << 20]) }, gzip, cancellationToken: Token);
         Assert.Equal((1 << 20, 1 << 20), (reply.TotalBytes, reply.Payload.Length));
         Assert.InRange(echo.Proxy.Up, 1000, 50_000);
-        Assert.InRange(echo.Proxy.Down, 1000, 50_000);
+        // grpc-js never compresses its replies; the other two show that our client reads compressed ones.
+        if (target == Target.GrpcJs)
+            Assert.InRange(echo.Proxy.Down, 1 << 20, 2 << 20);
+        else
+            Assert.InRange(echo.Proxy.Down, 1000, 50_000);
     }
 
     [Theory, EachTarget]

@@ -12,6 +12,9 @@ public enum Target
 
     /// <summary>@grpc/grpc-js's.</summary>
     GrpcJs,
+
+    /// <summary>grpcio's.</summary>
+    Grpcio,
 }
 
 /// <summary>A running echo service of either kind behind a counting proxy, with a channel of our client to it.</summary>
@@ -42,7 +45,7 @@ internal sealed class EchoTarget : IAsyncDisposable
             EchoServer own = await EchoServer.StartAsync(o => o.ResponseCompressionAlgorithm = "gzip");
             return new EchoTarget(own, null, own.Uri.Port);
         }
-        PeerProcess foreign = await Peers.StartGrpcJsServerAsync();
+        PeerProcess foreign = await Peers.StartServerAsync(target == Target.GrpcJs ? Peer.GrpcJs : Peer.Grpcio);
         return new EchoTarget(null, foreign, int.Parse(await foreign.ReadLineAsync(), System.Globalization.CultureInfo.InvariantCulture));
     }
 

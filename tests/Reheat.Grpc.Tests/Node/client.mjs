@@ -136,6 +136,12 @@ const scenarios = {
       });
     }
   },
+  async reflection_open() {
+    const call = client(root.grpc.reflection.v1.ServerReflection).ServerReflectionInfo();
+    call.write({ list_services: '*' });
+    const r = await stream(call, (reply) => print(reply.list_services_response.service.length));
+    print({ code: r.code, details: r.details });
+  },
 };
 
 // One entry of google.protobuf.FileDescriptorSet: field 1, length-delimited.

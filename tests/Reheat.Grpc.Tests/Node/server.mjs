@@ -65,7 +65,7 @@ const service = {
   },
 };
 
-const server = new grpc.Server({ 'grpc.default_compression_algorithm': 2, 'grpc.max_receive_message_length': 4 << 20 });
+const server = new grpc.Server();
 server.addService(root.reheat.tests.echo.Echo.service, service);
 server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
