@@ -74,7 +74,10 @@ internal sealed class EchoService(EchoState state) : Echo.EchoBase
     {
         int index = 0;
         await foreach (EchoRequest request in requestStream.ReadAllAsync(context.CancellationToken))
+        {
+            ThrowIfAsked(request);
             await responseStream.WriteAsync(Reply(request, index++), context.CancellationToken);
+        }
     }
 
     private static EchoReply Reply(EchoRequest request, int index) => new()

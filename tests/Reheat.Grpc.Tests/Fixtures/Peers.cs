@@ -27,18 +27,18 @@ internal static class Peers
     private static readonly Lazy<Task> PythonReady = new(() =>
         RunAsync(Python, Here, "install the Debian packages python3-grpcio and python3-protobuf", "-c", "import grpc, google.protobuf"));
 
-    public static async Task<PeerProcess> StartClientAsync(Peer peer, string address, string scenario)
+    public static Task<PeerProcess> StartClientAsync(Peer peer, string address, string scenario) =>
+        StartAsync(peer, "client", Descriptors, address, scenario);
+
+    /// <summary>Starts the echo service; its first line is its port.</summary>
+    public static Task<PeerProcess> StartServerAsync(Peer peer) => StartAsync(peer, "server", Descriptors);
+
+    private static async Task<PeerProcess> StartAsync(Peer peer, string script, params string[] arguments)
     {
         await (peer == Peer.GrpcJs ? NodeReady : PythonReady).Value;
         return peer == Peer.GrpcJs
-            ? new PeerProcess("node", Node, "client.mjs", Descriptors, address, scenario)
-            : new PeerProcess(Python, Path.Combine(Here, "Python"), "client.py", Descriptors, address, scenario);
-    }
-
-    public static async Task<PeerProcess> StartGrpcJsServerAsync()
-    {
-        await NodeReady.Value;
-        return new PeerProcess("node", Node, "server.mjs", Descriptors);
+            ? new PeerProcess("node", Node, [script + ".mjs", .. arguments])
+            : new PeerProcess(Python, Path.Combine(Here, "Python"), [script + ".py", .. arguments]);
     }
 
     private static async Task InstallNodePackagesAsync()

@@ -68,7 +68,7 @@ const scenarios = {
     m.add('x-ascii', 'value one');
     m.add('x-ascii', 'value two, with comma');
     m.add('x-bytes-bin', Buffer.from([...Array(256).keys()]));
-    m.add('x-bytes-bin', Buffer.alloc(0));
+    m.add('x-more-bin', Buffer.from([1, 2]));
     const r = await unary('Unary', { text: 'm' }, m);
     print({ code: r.code, headers: r.headers, trailers: r.trailers });
   },
@@ -116,7 +116,7 @@ const scenarios = {
   async health_watch() {
     const call = client(root.grpc.health.v1.Health).Watch({ service: 'later' });
     const r = await stream(call, (reply) => print(reply.status));
-    print({ code: r.code });
+    print({ code: r.code, details: r.details });
   },
   async reflection() {
     for (const version of ['v1', 'v1alpha']) {
@@ -135,6 +135,12 @@ const scenarios = {
         missing: missing.error_response.error_code,
       });
     }
+  },
+  async reflection_open() {
+    const call = client(root.grpc.reflection.v1.ServerReflection).ServerReflectionInfo();
+    call.write({ list_services: '*' });
+    const r = await stream(call, (reply) => print(reply.list_services_response.service.length));
+    print({ code: r.code, details: r.details });
   },
 };
 

@@ -57,12 +57,15 @@ const service = {
   },
   Duplex(call) {
     let index = 0;
-    call.on('data', (request) => call.write(reply(request, index++)));
+    call.on('data', (request) => {
+      if (request.fail_code) call.emit('error', failure(request));
+      else call.write(reply(request, index++));
+    });
     call.on('end', () => call.end());
   },
 };
 
-const server = new grpc.Server({ 'grpc.default_compression_algorithm': 2, 'grpc.max_receive_message_length': 4 << 20 });
+const server = new grpc.Server();
 server.addService(root.reheat.tests.echo.Echo.service, service);
 server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;

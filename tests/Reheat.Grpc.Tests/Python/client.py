@@ -4,51 +4,15 @@ import json
 import sys
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2
+
+from descriptors import Root, read
 
 descriptors, address, scenario = sys.argv[1:]
 PREFIXES = ("x-", "t-", "fail-")
 
 
-class Root:
-    """Calls methods by their names in a set of files; nothing generated is needed."""
-
-    def __init__(self, files):
-        self.pool = descriptor_pool.DescriptorPool()
-        waiting = {f.name: f for f in files}
-
-        def add(file):
-            for name in file.dependency:
-                if name in waiting:
-                    add(waiting.pop(name))
-            self.pool.Add(file)
-
-        while waiting:
-            add(waiting.popitem()[1])
-
-    def type(self, descriptor):
-        if hasattr(message_factory, "GetMessageClass"):
-            return message_factory.GetMessageClass(descriptor)
-        return message_factory.MessageFactory(self.pool).GetPrototype(descriptor)
-
-    def method(self, channel, service, name):
-        found = self.pool.FindServiceByName(service).FindMethodByName(name)
-        request, reply = self.type(found.input_type), self.type(found.output_type)
-        proto = descriptor_pb2.MethodDescriptorProto()
-        found.CopyToProto(proto)
-        shape = ("stream" if proto.client_streaming else "unary") + "_" + ("stream" if proto.server_streaming else "unary")
-        call = getattr(channel, shape)(f"/{service}/{name}", request.SerializeToString, reply.FromString)
-        return call, request
-
-
-def file_set():
-    files = descriptor_pb2.FileDescriptorSet()
-    with open(descriptors, "rb") as f:
-        files.ParseFromString(f.read())
-    return files.file
-
-
-root = Root(file_set())
+root = read(descriptors)
 channel = grpc.insecure_channel(address)
 ECHO = "reheat.tests.echo.Echo"
 Unary, Request = root.method(channel, ECHO, "Unary")
@@ -133,7 +97,7 @@ def metadata():
         ("x-ascii", "value one"),
         ("x-ascii", "value two, with comma"),
         ("x-bytes-bin", bytes(range(256))),
-        ("x-bytes-bin", b""),
+        ("x-more-bin", bytes([1, 2])),
     ]
     _, call = Unary.with_call(Request(text="m"), metadata=sent)
     show({"code": code(call), "headers": text(call.initial_metadata()), "trailers": text(call.trailing_metadata())})
@@ -197,7 +161,7 @@ def health_watch():
     names = root.pool.FindEnumTypeByName("grpc.health.v1.HealthCheckResponse.ServingStatus").values_by_number
     call = watch(request(service="later"))
     drain(call, lambda reply, _: show(names[reply.status].name))
-    show({"code": code(call)})
+    show({"code": code(call), "details": call.details()})
 
 
 def reflection():
@@ -216,6 +180,22 @@ def reflection():
             "text": call(echo_request(text="by reflection")).text,
             "missing": missing.error_response.error_code,
         })
+
+
+def reflection_open():
+    import threading
+
+    info, request = root.method(channel, "grpc.reflection.v1.ServerReflection", "ServerReflectionInfo")
+    never = threading.Event()
+
+    def requests():
+        yield request(list_services="*")
+        never.wait()
+
+    call = info(requests())
+    drain(call, lambda reply, _: show(len(reply.list_services_response.service)))
+    never.set()
+    show({"code": code(call), "details": call.details()})
 
 
 globals()[scenario]()

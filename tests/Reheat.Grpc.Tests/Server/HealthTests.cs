@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Reheat.Collector.Health;
 using Reheat.Grpc.Tests.Fixtures;
 using Xunit;
@@ -29,11 +30,11 @@ public sealed class HealthTests
         server.Health.Set("later", serving: true);
         await client.ExpectAsync("\"SERVING\"");
 
-        var stopping = System.Diagnostics.Stopwatch.StartNew();
+        var stopping = Stopwatch.StartNew();
         await server.StopAsync();
         Assert.InRange(stopping.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(5));
         await client.ExpectAsync("\"NOT_SERVING\"");
-        await client.ExpectAsync("""{"code":14}""");
+        await client.ExpectAsync("""{"code":14,"details":"the server is shutting down"}""");
         await client.ExpectEndAsync();
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grpc.Core;
 using Grpc.Reflection.V1;
 using Reheat.Grpc.Tests.Fixtures;
@@ -79,8 +80,21 @@ public sealed class ReflectionTests
         Assert.Equal("here", responses[^1].ValidHost);
     }
 
+    [Theory, EachPeer]
+    public async Task An_open_stream_does_not_hold_up_a_stop(Peer peer)
+    {
+        await using EchoServer server = await EchoServer.StartAsync();
+        await using PeerProcess client = await Peers.StartClientAsync(peer, server.Authority, "reflection_open");
+        await client.ExpectAsync("4");
+        var stopping = Stopwatch.StartNew();
+        await server.StopAsync();
+        Assert.InRange(stopping.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        await client.ExpectAsync("""{"code":14,"details":"the server is shutting down"}""");
+        await client.ExpectEndAsync();
+    }
+
     [Fact]
-    public async Task An_open_stream_does_not_hold_up_a_stop()
+    public async Task Our_client_hears_of_a_stop_while_it_reads()
     {
         await using EchoServer server = await EchoServer.StartAsync();
         using var channel = server.Channel();
@@ -88,12 +102,15 @@ public sealed class ReflectionTests
             cancellationToken: TestContext.Current.CancellationToken);
         await call.RequestStream.WriteAsync(new ServerReflectionRequest { ListServices = "" }, TestContext.Current.CancellationToken);
         Assert.True(await call.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
-        var stopping = System.Diagnostics.Stopwatch.StartNew();
+        Task<bool> reading = call.ResponseStream.MoveNext(TestContext.Current.CancellationToken);
         await server.StopAsync();
-        Assert.InRange(stopping.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(5));
-        RpcException end = await Assert.ThrowsAsync<RpcException>(
-            () => call.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
-        Assert.Equal(StatusCode.Unavailable, end.StatusCode);
+        RpcException end = await Assert.ThrowsAsync<RpcException>(() => reading);
+        // The status is on the wire (see the test above), but .NET's HTTP/2 client drops what it has not handed over when the connection
+        // closes behind it: it then reports that. Whoever holds a stream open has to take both for "connect again".
+        if (end.StatusCode == StatusCode.Internal)
+            Assert.Contains("The HTTP/2 server closed the connection", end.Status.Detail, StringComparison.Ordinal);
+        else
+            Assert.Equal((StatusCode.Unavailable, "the server is shutting down"), (end.StatusCode, end.Status.Detail));
     }
 
     private static string FirstFile(ServerReflectionResponse response) =>
