@@ -158,12 +158,14 @@ compile() {
 	mv "$dir/complete.new" "$dir/complete"
 }
 
-# Only objtool's build rules remember absolute paths. Left alone, they would rebuild objtool and, because it is newer, everything.
+# kbuild compares command lines, and those of objtool's rules and our own flag name the tree. They follow it, or everything would be
+# rebuilt; and with the flag following too, what is rebuilt in the copy equals what the original would give.
 copy_tree() {
 	[[ ! -e $copy ]] || fail "$copy exists already — name a new directory"
 	cp -a --reflink=auto "$dir/linux" "$copy"
 	copy=$(cd "$copy" && pwd)
-	find "$copy/tools" -name '.*.cmd' -exec sed -i "s|$dir/linux|$copy|g" {} +
+	[[ $copy != *[[:space:]:\|\&]* ]] || fail "kbuild takes no such path: $copy"
+	find "$copy" \( -name '.*.cmd' -o -name GNUmakefile \) -exec sed -i "s|$dir/linux|$copy|g" {} +
 }
 
 variant=demo copy=''
@@ -180,7 +182,7 @@ while (($#)); do
 	esac
 done
 case $variant in
-demo) arch=x86_64 about=1400 fragments=(base x86_64 demo) ;;
+demo) arch=x86_64 about=1200 fragments=(base x86_64 demo) ;;
 tiny) arch=x86_64 about=1020 fragments=(base x86_64 tiny) ;;
 tiny32) arch=i386 about=1000 fragments=(base i386 tiny) ;;
 *) usage >&2 && exit 2 ;;
