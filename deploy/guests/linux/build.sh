@@ -136,7 +136,6 @@ progress() {
 		fi
 	done
 	[[ ! -t 2 ]] || printf '\n' >&2
-	echo "$count" >"$dir/objects"
 }
 
 compile() {
@@ -147,14 +146,16 @@ compile() {
 		grep -m 20 -E 'error|Error' "$dir/build.log" >&2 || tail -n 20 "$dir/build.log" >&2
 		fail "make failed, see $dir/build.log"
 	fi
-	local name
+	local name count
 	for name in vmlinux arch/x86/boot/bzImage .config; do
 		cp "$dir/linux/$name" "$dir/"
 	done
 	mv "$dir/.config" "$dir/config"
 	mkdir -p "$dir/modules"
 	find "$dir/linux" -name '*.ko' -exec cp -t "$dir/modules" {} +
-	printf '%s\n' "objects=$(<"$dir/objects")" "seconds=$SECONDS" >"$dir/complete.new"
+	# Not the number that went by here: this may have been the rest of an interrupted build.
+	count=$(find "$dir/linux" -name '.*.o.cmd' -exec grep -l -e ' -c -o ' {} + | wc -l)
+	printf '%s\n' "objects=$count" "seconds=$SECONDS" >"$dir/complete.new"
 	mv "$dir/complete.new" "$dir/complete"
 }
 
