@@ -55,7 +55,7 @@ qemu=(
 	-nodefaults -no-user-config -no-reboot -display none -vga std -serial stdio -monitor none
 	-netdev "user,id=n0,restrict=on" -device "e1000,netdev=n0"
 	-kernel "$kernel" -initrd "$initramfs"
-	-append "console=tty0 console=ttyS0 nokaslr panic=-1 ${append}"
+	-append "console=tty0 console=ttyS0 nokaslr panic=-1${append:+ $append}"
 	"$@"
 )
 if ((print)); then

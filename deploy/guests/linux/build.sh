@@ -10,11 +10,11 @@ source_tar=${REHEAT_LINUX_SOURCE:-/usr/src/linux-source-6.1.tar.xz}
 
 usage() {
 	cat <<'TEXT'
-usage: build.sh [--variant demo|tiny|tiny32] [--cache DIR] [--jobs N]
+usage: build.sh [--variant demo|tiny|tiny32] [--cache DIR] [--jobs N] [--copy-to DIR]
 
 Builds Linux 6.1 for a guest and prints, on stdout, one name=value a line:
-  build=    the build tree, kept: a plain `make` in it repeats the build exactly (a second pass may work here, or in a
-            copy made with cp -a, which rebuilds nothing)
+  build=    the build tree, kept: a plain `make` in it repeats the build exactly. With --copy-to a copy of it, for
+            a second pass that leaves the cache as it is: DIR must not exist, and make rebuilds nothing there at first
   vmlinux=  bzImage=  modules=  config=
             images of the first pass (modules: a directory of .ko files), which a second pass in the build tree does not touch
   log=  objects=  seconds=      the build's output, objects compiled, seconds that the build took
@@ -129,14 +129,13 @@ progress() {
 			break
 		fi
 		if [[ -t 2 ]]; then
-			printf '\r\033[Klinux/%s: %d objects, %d s, %.60s' "$variant" "$count" "$SECONDS" "$step" >&2
+			printf '\r\033[Klinux/%s: %d of about %d objects, %d s, %.60s' "$variant" "$count" "$about" "$SECONDS" "$step" >&2
 		elif ((SECONDS >= shown + 10)); then
-			say "$count objects, $SECONDS s, $step"
+			say "$count of about $about objects, $SECONDS s, $step"
 			shown=$SECONDS
 		fi
 	done
 	[[ ! -t 2 ]] || printf '\n' >&2
-	echo "$count" >"$dir/objects"
 }
 
 compile() {
@@ -147,18 +146,30 @@ compile() {
 		grep -m 20 -E 'error|Error' "$dir/build.log" >&2 || tail -n 20 "$dir/build.log" >&2
 		fail "make failed, see $dir/build.log"
 	fi
-	local name
+	local name count
 	for name in vmlinux arch/x86/boot/bzImage .config; do
 		cp "$dir/linux/$name" "$dir/"
 	done
 	mv "$dir/.config" "$dir/config"
 	mkdir -p "$dir/modules"
 	find "$dir/linux" -name '*.ko' -exec cp -t "$dir/modules" {} +
-	printf '%s\n' "objects=$(<"$dir/objects")" "seconds=$SECONDS" >"$dir/complete.new"
+	# Not the number that went by here: this may have been the rest of an interrupted build.
+	count=$(find "$dir/linux" -name '.*.o.cmd' -exec grep -l -e ' -c -o ' {} + | wc -l)
+	printf '%s\n' "objects=$count" "seconds=$SECONDS" >"$dir/complete.new"
 	mv "$dir/complete.new" "$dir/complete"
 }
 
-variant=demo
+# kbuild compares command lines, and those of objtool's rules and our own flag name the tree. They follow it, or everything would be
+# rebuilt; and with the flag following too, what is rebuilt in the copy equals what the original would give.
+copy_tree() {
+	[[ ! -e $copy ]] || fail "$copy exists already — name a new directory"
+	cp -a --reflink=auto "$dir/linux" "$copy"
+	copy=$(cd "$copy" && pwd)
+	[[ $copy != *[[:space:]:\|\&]* ]] || fail "kbuild takes no such path: $copy"
+	find "$copy" \( -name '.*.cmd' -o -name GNUmakefile \) -exec sed -i "s|$dir/linux|$copy|g" {} +
+}
+
+variant=demo copy=''
 cache=${REHEAT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/reheat}
 jobs=$(nproc)
 while (($#)); do
@@ -166,14 +177,15 @@ while (($#)); do
 	--variant) variant=${2?--variant needs a value} && shift 2 ;;
 	--cache) cache=${2?--cache needs a value} && shift 2 ;;
 	--jobs) jobs=${2?--jobs needs a value} && shift 2 ;;
+	--copy-to) copy=${2?--copy-to needs a value} && shift 2 ;;
 	-h | --help) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
 	esac
 done
 case $variant in
-demo) arch=x86_64 fragments=(base x86_64 demo) ;;
-tiny) arch=x86_64 fragments=(base x86_64 tiny) ;;
-tiny32) arch=i386 fragments=(base i386 tiny) ;;
+demo) arch=x86_64 about=1200 fragments=(base x86_64 demo) ;;
+tiny) arch=x86_64 about=1020 fragments=(base x86_64 tiny) ;;
+tiny32) arch=i386 about=1000 fragments=(base i386 tiny) ;;
 *) usage >&2 && exit 2 ;;
 esac
 fragments=("${fragments[@]/#/$here/}")
@@ -200,6 +212,7 @@ if [[ ! -f $dir/complete ]]; then
 	compile
 	say "built in $SECONDS s"
 fi
-printf '%s\n' "build=$dir/linux" "vmlinux=$dir/vmlinux" "bzImage=$dir/bzImage" "modules=$dir/modules" \
+[[ -z $copy ]] || copy_tree
+printf '%s\n' "build=${copy:-$dir/linux}" "vmlinux=$dir/vmlinux" "bzImage=$dir/bzImage" "modules=$dir/modules" \
 	"config=$dir/config" "log=$dir/build.log"
 cat "$dir/complete"
