@@ -52,17 +52,27 @@ internal sealed class DwarfSections(ElfImage image)
         {
             if (!_gnuCompressed.TryGetValue(section.Name, out byte[]? bytes))
             {
-                // "ZLIB", the size as 64 bits big endian, the stream.
-                ReadOnlySpan<byte> stored = section.Bytes;
-                bytes = stored.Length >= 12 && stored.StartsWith("ZLIB"u8)
-                    ? CompressedSection.InflateZlib(
-                        stored[12..], BinaryPrimitives.ReadUInt64BigEndian(stored[4..]), section.ToString(),
-                        CompressedSection.MostInflated(stored.Length), image.Bag)
-                    : [];
+                bytes = InflateOldKind(section);
                 _gnuCompressed.Add(section.Name, bytes);
             }
             return bytes;
         }
+    }
+
+    // "ZLIB", the size as 64 bits big endian, the stream.
+    private byte[] InflateOldKind(ElfSection section)
+    {
+        ReadOnlySpan<byte> stored = section.Bytes;
+        if (image.IsRelocatable || stored.Length < 12 || !stored.StartsWith("ZLIB"u8))
+        {
+            image.Bag.Add(
+                DiagnosticId.DwarfUnsupported, section.ToString(),
+                "compressed the old way, which is read in linked images only: compile with `-gz=zlib`");
+            return [];
+        }
+        return CompressedSection.InflateZlib(
+            stored[12..], BinaryPrimitives.ReadUInt64BigEndian(stored[4..]), section.ToString(),
+            CompressedSection.MostInflated(stored.Length), image.Bag);
     }
 
     /// <summary>A string of <c>.debug_str</c>.</summary>

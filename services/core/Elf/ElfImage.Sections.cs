@@ -76,7 +76,8 @@ public sealed partial class ElfImage
             _inflated ??= [];
             if (!_inflated.TryGetValue(section.Index, out byte[]? bytes))
             {
-                bytes = CompressedSection.Inflate(StoredBytesOf(section), Is64, section.ToString(), MostCopied - _copied, _bag);
+                // Not by name: the section may be the one that holds the names.
+                bytes = CompressedSection.Inflate(StoredBytesOf(section), Is64, $"section [{section.Index}]", MostCopied - _copied, _bag);
                 _copied += bytes.Length;
                 _inflated.Add(section.Index, bytes);
             }

@@ -5,7 +5,7 @@ namespace Reheat.Core.Elf;
 /// <summary>
 /// The functions of an image by address and by name. One per start address, chosen among aliases so that the choice does not depend
 /// on the order of the symbol table: STT_FUNC before labels, with a size before without, global before local before weak, the longer,
-/// fewer leading underscores, then by name. Where sized functions overlap, the one that starts last owns the address. Labels without
+/// fewer leading underscores, the shorter name (<c>__x64_sys_…</c> before <c>__ia32_sys_…</c>), then by name. Where sized functions overlap, the one that starts last owns the address. Labels without
 /// a size own what no sized function covers, up to the next symbol.
 /// </summary>
 public sealed class FunctionTable : IReadOnlyList<ElfFunction>
@@ -164,6 +164,8 @@ public sealed class FunctionTable : IReadOnlyList<ElfFunction>
                 order = other.Size.CompareTo(Size);
             if (order == 0)
                 order = Underscores.CompareTo(other.Underscores);
+            if (order == 0)
+                order = Symbol.NameBytes.Length.CompareTo(other.Symbol.NameBytes.Length);
             if (order == 0)
                 order = Symbol.NameBytes.SequenceCompareTo(other.Symbol.NameBytes);
             return order != 0 ? order : Symbol.Index.CompareTo(other.Symbol.Index);

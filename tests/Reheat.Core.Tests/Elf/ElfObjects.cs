@@ -22,21 +22,19 @@ public sealed class ElfObjects : IDisposable
         Add("asm64.o", "-c", "-g", "src/entry.S");
         Add("program64", ["-m64", "-O2", "-g", "-gdwarf-5", "-no-pie", "-static-pie", "-nostdlib", "-Wl,-e,main", .. Linked]);
         Add("fixed64", ["-m64", "-O2", "-g", "-gdwarf-4", "-no-pie", "-nostdlib", "-Wl,-e,main", "-Wl,--emit-relocs", .. Linked]);
+        Add("dwarf64", ["-m64", "-O2", "-g", "-gdwarf64", "-no-pie", "-nostdlib", "-Wl,-e,main", .. Linked]);
         Add("fixed32", ["-m32", "-O2", "-g", "-no-pie", "-fno-pic", "-nostdlib", "-Wl,-e,main", .. Linked]);
         Add("shared64.so", ["-m64", "-O2", "-g", "-shared", "-fPIC", "-nostdlib", "-gz=zlib", .. Linked]);
         Tools.Run("ld", "-r", "-o", "module.o", "--build-id=sha1", "sections64.o", "other64.o", "asm64.o");
-        All.Add("module.o");
     }
 
     public static IEnumerable<string> Names =>
     [
-        "object64.o", "object32.o", "objectx32.o", "sections64.o", "zlib64.o", "asm64.o", "program64", "fixed64", "fixed32",
+        "object64.o", "object32.o", "objectx32.o", "sections64.o", "zlib64.o", "asm64.o", "program64", "fixed64", "dwarf64", "fixed32",
         "shared64.so", "module.o",
     ];
 
     public Toolchain Tools { get; } = new();
-
-    private List<string> All { get; } = [];
 
     private static string[] Linked => [.. AllSources, "-fno-stack-protector", "-Wl,--build-id=sha1"];
 
@@ -51,9 +49,5 @@ public sealed class ElfObjects : IDisposable
 
     public void Dispose() => Tools.Dispose();
 
-    private void Add(string output, params string[] arguments)
-    {
-        Tools.Gcc(output, arguments);
-        All.Add(output);
-    }
+    private void Add(string output, params string[] arguments) => Tools.Gcc(output, arguments);
 }
