@@ -17,6 +17,7 @@ RUNS = [  # source, emulator, further arguments, plugin options
     ("forms64", X86_64, [], INSIDE), ("forms64", X86_64, [], INSIDE + ",bits=64"),
     ("forms64", X86_64, ["-machine", "q35"], INSIDE),
     ("forms64", X86_64, ["-accel", "tcg,thread=multi", "-smp", "2"], INSIDE),
+    ("remap64", X86_64, [], INSIDE), ("remap64", X86_64, ["-m", "6G", "-machine", "q35"], INSIDE),
     ("rep32", I386, [], INSIDE), ("rep32", X86_64, [], INSIDE), ("rep32", X86_64, ["-machine", "q35"], INSIDE),
     ("rep32", X86_64, ["-icount", "shift=3"], INSIDE),
     ("offset32", I386, OVERLAID, INSIDE), ("offset32", X86_64, ["-machine", "q35", *OVERLAID], INSIDE),
