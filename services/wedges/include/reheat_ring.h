@@ -4,9 +4,13 @@
  *
  * Layout. A session is a directory; the wedge creates it and everything in it:
  *
- *	wedge.info	text, "key value" a line: kind, version, guest (written first, renamed into place)
+ *	wedge.info	text, "key value" a line: kind, version, guest; further keys are the wedge's own
  *	ring-N		one ring for each producer N (a vCPU, a CPU, a thread)
  *	code		the bytes of each recorded instruction, once a site (struct rh_code_header below)
+ *
+ * wedge.info comes first. Each file is made under a name that begins with a dot and gets its own by link(2), so that it
+ * appears whole and no session takes another's place; the blocks of a file are reserved, because a full disk would
+ * otherwise kill the producer (SIGBUS). Rings may be added while the session runs.
  *
  * A ring is a file that both sides map shared: a header of RH_HEADER_BYTES, then 2^n records of fixed size.
  * Positions are 64-bit counts of records that only grow; record P lives in slot P & (capacity - 1).
@@ -22,7 +26,10 @@
  *    that reading them twice is harmless.
  *  - traps counts executions, records counts what was pushed: head == records written. A "rep" string instruction
  *    pushes one record per element; all but an execution's first carry RH_CONTINUED and are no traps of their own.
- *    So traps recorded == records pushed without RH_CONTINUED + dropped_traps, always.
+ *    So traps == records pushed without RH_CONTINUED + dropped_traps, always but in the middle of a push, where traps
+ *    is one ahead: a producer that was killed there leaves it so, and that one trap was not recorded.
+ *  - A site's bytes are in the code file before its first record is below head.
+ *  - Whoever wants the last record loads closed (acquire) before head: what is below a head loaded then is all.
  *  - A record's sequence is the low half of its position. A consumer that finds another value has met a corrupted
  *    record (or a bug), reports it, counts it and goes on with the next.
  *  - Crash of the producer: what is below head is whole and stays readable; the file is never reused. A restarted

@@ -3,7 +3,6 @@
  */
 #include "wedge.h"
 
-
 /* Says whether the ring takes anything more; pairs with session_close_vcpu, which may run on another thread. */
 static bool enter(struct vcpu *v)
 {
@@ -34,12 +33,19 @@ static bool continues(struct vcpu *v, uintptr_t ref, uint8_t operation, enum sha
 }
 
 static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr,
-		   uintptr_t ref, uint8_t operation, enum shape shape, bool inside)
+		   uintptr_t ref, enum shape shape, bool inside)
 {
 	unsigned int size = 1u << qemu_plugin_mem_size_shift(info);
+	bool store = qemu_plugin_mem_is_store(info);
+	uint8_t operation = store ? RH_DEVICE_WRITE : RH_DEVICE_READ;
 	uint64_t physical;
 	bool more;
 
+	if (shape == EXCHANGE) {
+		if (!store)
+			return;		/* the store follows */
+		operation = RH_DEVICE_EXCHANGE;
+	}
 	if (!enter(v))
 		return;
 	if (!physical_address(v, virtual, qemu_plugin_hwaddr_phys_addr(hwaddr), &physical)) {
@@ -61,55 +67,48 @@ static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual,
 
 /* The page is not known to be RAM: ask. */
 static __attribute__((noinline)) void ask(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual, uintptr_t ref,
-					  uint8_t operation, enum shape shape, bool inside)
+					  enum shape shape, bool inside)
 {
 	struct qemu_plugin_hwaddr *hwaddr = qemu_plugin_get_hwaddr(info, virtual);
 
 	if (unlikely(hwaddr && qemu_plugin_hwaddr_is_io(hwaddr)))
-		device(v, info, virtual, hwaddr, ref, operation, shape, inside);
+		device(v, info, virtual, hwaddr, ref, shape, inside);
 	else if (likely(hwaddr))
 		ram_learn(v, virtual, hwaddr);
 }
 
-#define CALLBACK(name, operation, shape, inside)								\
+#define CALLBACK(name, shape, inside)										\
 	static void name(unsigned int vcpu_index, qemu_plugin_meminfo_t info, uint64_t virtual, void *ref)	\
 	{													\
 		struct vcpu *v = vcpus[vcpu_index];								\
 														\
 		if (unlikely(!ram_knows(v, virtual)))								\
-			ask(v, info, virtual, (uintptr_t)ref, operation, shape, inside);			\
+			ask(v, info, virtual, (uintptr_t)ref, shape, inside);					\
 	}
 
-CALLBACK(read_inside, RH_DEVICE_READ, PLAIN, true)
-CALLBACK(write_inside, RH_DEVICE_WRITE, PLAIN, true)
-CALLBACK(exchange_inside, RH_DEVICE_EXCHANGE, EXCHANGE, true)
-CALLBACK(read_rep_inside, RH_DEVICE_READ, REP, true)
-CALLBACK(write_rep_inside, RH_DEVICE_WRITE, REP, true)
-CALLBACK(read_wide16_inside, RH_DEVICE_READ, WIDE16, true)
-CALLBACK(write_wide16_inside, RH_DEVICE_WRITE, WIDE16, true)
-CALLBACK(read_wide32_inside, RH_DEVICE_READ, WIDE32, true)
-CALLBACK(write_wide32_inside, RH_DEVICE_WRITE, WIDE32, true)
+CALLBACK(plain_inside, PLAIN, true)
+CALLBACK(exchange_inside, EXCHANGE, true)
+CALLBACK(rep_inside, REP, true)
+CALLBACK(wide16_inside, WIDE16, true)
+CALLBACK(wide32_inside, WIDE32, true)
+CALLBACK(plain_outside, PLAIN, false)
+CALLBACK(exchange_outside, EXCHANGE, false)
+CALLBACK(rep_outside, REP, false)
+CALLBACK(wide16_outside, WIDE16, false)
+CALLBACK(wide32_outside, WIDE32, false)
 
-CALLBACK(plain_outside, 0, PLAIN, false)
-CALLBACK(read_rep_outside, RH_DEVICE_READ, REP, false)
-CALLBACK(write_rep_outside, RH_DEVICE_WRITE, REP, false)
-CALLBACK(read_wide16_outside, RH_DEVICE_READ, WIDE16, false)
-CALLBACK(write_wide16_outside, RH_DEVICE_WRITE, WIDE16, false)
-CALLBACK(read_wide32_outside, RH_DEVICE_READ, WIDE32, false)
-CALLBACK(write_wide32_outside, RH_DEVICE_WRITE, WIDE32, false)
-
-const struct callbacks access_inside[SHAPES] = {
-	[PLAIN] = { read_inside, write_inside },
-	[EXCHANGE] = { NULL, exchange_inside },
-	[REP] = { read_rep_inside, write_rep_inside },
-	[WIDE16] = { read_wide16_inside, write_wide16_inside },
-	[WIDE32] = { read_wide32_inside, write_wide32_inside },
+const qemu_plugin_vcpu_mem_cb_t access_inside[SHAPES] = {
+	[PLAIN] = plain_inside,
+	[EXCHANGE] = exchange_inside,
+	[REP] = rep_inside,
+	[WIDE16] = wide16_inside,
+	[WIDE32] = wide32_inside,
 };
 
-const struct callbacks access_outside[SHAPES] = {
-	[PLAIN] = { plain_outside, plain_outside },
-	[EXCHANGE] = { NULL, plain_outside },
-	[REP] = { read_rep_outside, write_rep_outside },
-	[WIDE16] = { read_wide16_outside, write_wide16_outside },
-	[WIDE32] = { read_wide32_outside, write_wide32_outside },
+const qemu_plugin_vcpu_mem_cb_t access_outside[SHAPES] = {
+	[PLAIN] = plain_outside,
+	[EXCHANGE] = exchange_outside,
+	[REP] = rep_outside,
+	[WIDE16] = wide16_outside,
+	[WIDE32] = wide32_outside,
 };

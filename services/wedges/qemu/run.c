@@ -9,10 +9,13 @@
  *  - An element in a block that begins with the rep goes on with the open execution if there is one: the loop, or the
  *    return from an interrupt or a page fault. Otherwise it is a new one that a jump led to.
  *  - An execution ends when the following instruction runs. That one always begins a block; a callback there says so.
- *  - If that block was translated before the rep was seen it has no callback. Then the addresses decide: an
- *    execution goes on only where the last element ended.
+ *  - If that block was translated before the rep was seen it has no callback. Then the rep itself gets one, which comes
+ *    before each round: two rounds without an element between are the last of one execution and the first of
+ *    another. (A fault would look the same, so this is second choice.) Besides, an execution then goes on only where
+ *    its last element ended. What this cannot tell apart: contiguous executions of a site that only jumps lead to,
+ *    whose following block is older, under -singlestep, where the last round is left without another.
  *
- * All this costs nothing an element that is not a device's, and a look at one counter when a rep is left.
+ * All this costs nothing an element that is not a device's but a look at one counter.
  */
 #include "wedge.h"
 
@@ -46,6 +49,11 @@ bool run_is_expected(uint64_t ip)
 	return true;
 }
 
+bool run_end_is_seen(uint64_t after)
+{
+	return __atomic_load_n(&armed[slot(after)], __ATOMIC_RELAXED) == name(after);
+}
+
 static void forget(struct vcpu *v, unsigned int i)
 {
 	v->run[i] = v->run[--v->runs];
@@ -71,6 +79,7 @@ static struct run *begin(struct vcpu *v, uint64_t after, uint8_t operation)
 	run->after = after;
 	run->operation = operation;
 	run->left = 0;
+	run->quiet = 0;
 	return run;
 }
 
@@ -86,6 +95,23 @@ void run_end(unsigned int vcpu_index, void *after)
 			forget(v, i);
 }
 
+void run_round(unsigned int vcpu_index, void *after)
+{
+	struct vcpu *v = vcpus[vcpu_index];
+	unsigned int i;
+
+	if (likely(!v->runs) || run_end_is_seen((uint64_t)(uintptr_t)after))
+		return;
+	for (i = v->runs; i-- > 0; ) {
+		if (v->run[i].after != (uint64_t)(uintptr_t)after)
+			continue;
+		if (v->run[i].quiet)
+			forget(v, i);
+		else
+			v->run[i].quiet = 1;
+	}
+}
+
 bool run_continues(struct vcpu *v, uintptr_t ref, uint8_t operation, uint64_t address, unsigned int size)
 {
 	uint64_t after = ref_ip(ref) + ref_length(ref);
@@ -94,12 +120,13 @@ bool run_continues(struct vcpu *v, uintptr_t ref, uint8_t operation, uint64_t ad
 
 	if (ref & REF_ENTERED)
 		open = false;
-	else if (open && __atomic_load_n(&armed[slot(after)], __ATOMIC_RELAXED) != name(after))
+	else if (open && !run_end_is_seen(after))
 		open = address == run->up || address == run->down;
 	if (!run)
 		run = begin(v, after, operation);
 	run->up = address + size;
 	run->down = address - size;
+	run->quiet = 0;
 	return open;
 }
 

@@ -90,6 +90,7 @@ struct run {
 	uint64_t up, down;		/* where its next element would be */
 	uint8_t operation;
 	uint8_t left;			/* wide: accesses still to come */
+	uint8_t quiet;			/* rep: a round has begun and had no element yet */
 };
 
 #define MAX_RUNS	8
@@ -122,7 +123,11 @@ void session_tell(uint64_t ip, const uint8_t *bytes, size_t length);
 /* Says that an instruction at ip follows a rep; a block that begins there is to report it. */
 void run_expect(uint64_t after);
 bool run_is_expected(uint64_t ip);
+/* True if the end of an execution is reported by run_end, callback of the following instruction. */
+bool run_end_is_seen(uint64_t after);
 void run_end(unsigned int vcpu_index, void *after);
+/* Callback of a rep that begins its block, before each round. */
+void run_round(unsigned int vcpu_index, void *after);
 bool run_continues(struct vcpu *v, uintptr_t ref, uint8_t operation, uint64_t address, unsigned int size);
 bool run_continues_wide(struct vcpu *v, uintptr_t ref, uint8_t operation, uint64_t address, unsigned int size,
 			unsigned int accesses);
@@ -163,14 +168,9 @@ void ram_give_up(unsigned int vcpu_index, void *unused);
 
 /* access.c */
 
-struct callbacks {
-	qemu_plugin_vcpu_mem_cb_t read;
-	qemu_plugin_vcpu_mem_cb_t write;	/* alone where read is 0: an exchange */
-};
-
 enum shape { PLAIN, EXCHANGE, REP, WIDE16, WIDE32, SHAPES };
 
-extern const struct callbacks access_inside[SHAPES], access_outside[SHAPES];
+extern const qemu_plugin_vcpu_mem_cb_t access_inside[SHAPES], access_outside[SHAPES];
 
 /* translate.c */
 
