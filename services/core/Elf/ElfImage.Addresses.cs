@@ -8,6 +8,9 @@ public sealed partial class ElfImage
     {
         get
         {
+            // Lookups come here each time: no lock once it is there.
+            if (field is { } ready)
+                return ready;
             lock (_lock)
                 return field ??= BuildAddressIndex();
         }

@@ -7,6 +7,9 @@ public sealed partial class ElfImage
     {
         get
         {
+            // Lookups come here each time: no lock once it is there.
+            if (field is { } ready)
+                return ready;
             lock (_lock)
                 return field ??= new ElfSymbolTable(this, FirstOf(ElfSectionType.SymbolTable));
         }
@@ -17,6 +20,9 @@ public sealed partial class ElfImage
     {
         get
         {
+            // Lookups come here each time: no lock once it is there.
+            if (field is { } ready)
+                return ready;
             lock (_lock)
                 return field ??= new ElfSymbolTable(this, FirstOf(ElfSectionType.DynamicSymbols));
         }
@@ -27,6 +33,9 @@ public sealed partial class ElfImage
     {
         get
         {
+            // Lookups come here each time: no lock once it is there.
+            if (field is { } ready)
+                return ready;
             lock (_lock)
                 return field ??= FunctionTable.Build(this, Symbols.Count > 0 ? Symbols : DynamicSymbols);
         }
