@@ -6,12 +6,16 @@ using Npgsql;
 using Reheat.Collector.Annotations;
 using Reheat.Collector.Builds;
 using Reheat.Collector.Coverage;
+using Reheat.Collector.Health;
 using Reheat.Collector.Ingest;
+using Reheat.Collector.Reflection;
 using Reheat.Store.Builds;
 using Reheat.Store.Coverage;
 using Reheat.Store.Ingest;
 using Reheat.Store.Lists;
 using Reheat.Store.Migrations;
+using Reheat.V1;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Reheat.Collector;
 
@@ -36,6 +40,7 @@ public static class CollectorHost
             kestrel.Limits.MinRequestBodyDataRate = null; // streams are quiet between batches
         });
         services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = MaxRequestBytes);
+        services.AddReheatHealth().AddReheatReflection();
         services.AddSingleton(options);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(options.Database).Build());
@@ -57,6 +62,11 @@ public static class CollectorHost
         app.MapGrpcService<BuildsService>();
         app.MapGrpcService<AnnotationsService>();
         app.MapGrpcService<CoverageService>();
+        ServiceHealth health = app.Services.GetRequiredService<ServiceHealth>();
+        foreach (ServiceDescriptor service in (ServiceDescriptor[])[TraceIngest.Descriptor, V1.Builds.Descriptor, V1.Annotations.Descriptor, V1.Coverage.Descriptor])
+            health.Set(service.FullName, serving: true);
+        app.MapReheatHealth();
+        app.MapReheatReflection();
         return app;
     }
 

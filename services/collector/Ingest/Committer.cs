@@ -1,7 +1,9 @@
 using System.Threading.Channels;
 using Npgsql;
+using Reheat.Collector.Health;
 using Reheat.Core;
 using Reheat.Store.Ingest;
+using Reheat.V1;
 
 namespace Reheat.Collector.Ingest;
 
@@ -10,7 +12,8 @@ namespace Reheat.Collector.Ingest;
 /// database slows the streams down by flow control and never grows memory.
 /// </summary>
 internal sealed class Committer(
-    IngestStore ingest, SiteStore sites, KnownKeys known, CollectorOptions options, TimeProvider clock, ILogger<Committer> log) : BackgroundService
+    IngestStore ingest, SiteStore sites, KnownKeys known, ServiceHealth health, CollectorOptions options, TimeProvider clock, ILogger<Committer> log)
+    : BackgroundService
 {
     // Distinct rows of one transaction: beyond that a commit takes so long that acknowledgements lag.
     private const int MaxGroupRows = 200_000;
@@ -73,12 +76,15 @@ internal sealed class Committer(
                 await LearnAsync(group, cancel);
                 if (attempt > 1)
                     Log.CommitRecovered(log, attempt);
+                health.Set(TraceIngest.Descriptor.FullName, serving: true);
                 return;
             }
             // Whatever failed, and even if COMMIT itself was on its way: the next attempt reads the marks anew.
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
             {
                 Log.CommitFailed(log, batches.Length, delay, e.Message);
+                // Load balancers send new streams elsewhere; those that are open wait.
+                health.Set(TraceIngest.Descriptor.FullName, serving: false);
             }
             await Task.Delay(delay, clock, cancel);
             delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
