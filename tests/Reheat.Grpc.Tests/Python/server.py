@@ -35,37 +35,43 @@ def fail_if_asked(request, context):
         context.abort(CODES[request.fail_code], request.fail_detail)
 
 
-def wait(context, seconds):
-    """False if the call was cancelled first."""
-    global cancelled
-    gone = threading.Event()
-    if not context.add_callback(gone.set) or gone.wait(seconds):
-        cancelled += 1
-        return False
-    return True
+class Watch:
+    """Counts a call that ends before its handler is through. A generator is not even resumed then: only the callback is sure."""
+
+    def __init__(self, context):
+        self.ended = threading.Event()
+        self.through = False
+        if not context.add_callback(self.end):
+            self.end()
+
+    def end(self):
+        global cancelled
+        if not self.through:
+            cancelled += 1
+        self.ended.set()
 
 
 def unary(request, context):
     if request.text == "cancelled?":
         return Reply(index=cancelled)
+    watch = Watch(context)
     context.send_initial_metadata(own(context))
-    if request.delay_ms and not wait(context, request.delay_ms / 1000):
+    if request.delay_ms and watch.ended.wait(request.delay_ms / 1000):
         return Reply()
+    watch.through = True
     fail_if_asked(request, context)
     context.set_trailing_metadata(own(context, "t-"))
     return reply(request)
 
 
 def server_stream(request, context):
-    global cancelled
+    watch = Watch(context)
     index = 0
     while index != request.count:
-        if not context.is_active():
-            cancelled += 1
-            return
         yield reply(request, index)
         index += 1
         time.sleep(0.002)
+    watch.through = True
     fail_if_asked(request, context)
 
 
