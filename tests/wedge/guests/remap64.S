@@ -34,16 +34,17 @@
 	mov %rax, %cr0
 	.endm
 	.macro round invalidate
-	movl $RAM, ENTRY
+	movl $RAM, (%r8)
 	\invalidate
 	touch 5
-	movl $DEVICE, ENTRY
+	movl $DEVICE, (%r8)
 	\invalidate
 	touch 3
 	mov %eax, 0x108(%rbx)
 	.endm
 
 	mov $PAGE, %ebx
+	mov $ENTRY, %r8d
 	round by_page
 	round by_cr3
 	round by_cr4
