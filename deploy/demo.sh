@@ -116,7 +116,7 @@ sed 's/^  sketch .*//; /^$/d' "$artifacts/demo.annotations" | head -n 14 | sed '
 echo "    …"
 
 say "What trapped"
-"$reheat" sites --series "$series" -n 25
+"$reheat" sites --series "$series" --per-target 7 -n 40
 "$reheat" coverage --series "$series"
 
 recorded=$(number traps_recorded "$artifacts/demo.run.json")

@@ -13,6 +13,10 @@ internal static class SitesCommand
 
     private static readonly Option<bool> All = new("--all") { Description = "Also sites without residual traps." };
 
+    private static readonly Option<string> Target = new("--target") { Description = "Only sites that touched this: lapic, e1000 …", HelpName = "NAME", DefaultValueFactory = _ => "" };
+
+    private static readonly Option<int> PerTarget = new("--per-target") { Description = "At most N sites of each target.", HelpName = "N" };
+
     public static Command Create()
     {
         Limit.Validators.Add(result =>
@@ -20,7 +24,7 @@ internal static class SitesCommand
             if (result.GetValueOrDefault<int>() is < 1 or > 10_000)
                 result.AddError($"--limit {result.Tokens[0].Value}: expected 1 to 10,000");
         });
-        var command = new Command("sites", "The hottest sites of a build, residual ones first, each with its state.") { Limit, All, CommonOptions.Json };
+        var command = new Command("sites", "The hottest sites of a build, residual ones first, each with its state.") { Limit, All, Target, PerTarget, CommonOptions.Json };
         command.AddBuildSelector();
         command.SetHandler(RunAsync);
         return command;
@@ -29,7 +33,14 @@ internal static class SitesCommand
     private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
     {
         ListSitesResponse response = await connection.Coverage.ListSitesAsync(
-            new ListSitesRequest { Build = CommonOptions.Selector(parsed), Limit = (uint)parsed.GetValue(Limit), All = parsed.GetValue(All) },
+            new ListSitesRequest
+            {
+                Build = CommonOptions.Selector(parsed),
+                Limit = (uint)parsed.GetValue(Limit),
+                All = parsed.GetValue(All),
+                Target = parsed.GetValue(Target)!,
+                PerTarget = (uint)Math.Max(parsed.GetValue(PerTarget), 0),
+            },
             cancellationToken: cancel);
         screen.Show(
             new
@@ -63,7 +74,7 @@ internal static class SitesCommand
     private static void Draw(IAnsiConsole console, ListSitesResponse response)
     {
         console.WriteLine($"build {response.Build} of series {response.Series}: {Format.Count(response.Total)} sites" +
-            (response.Total > (ulong)response.Sites.Count ? $", the hottest {response.Sites.Count}" : ""));
+            (response.Total > (ulong)response.Sites.Count ? $", {response.Sites.Count} of the hottest" : ""));
         Table table = Screen.Table(
             ("traps", true), ("hits", true), ("target", false), ("operation", false), ("function", false), ("instruction", false), ("source", false), ("state", false));
         foreach (Site site in response.Sites)

@@ -17,12 +17,8 @@ internal sealed class Screen
     public Screen(bool json)
     {
         IsJson = json;
-        Out = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
-        Error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        if (Console.IsOutputRedirected)
-            Out.Profile.Width = PipeWidth;
-        if (Console.IsErrorRedirected)
-            Error.Profile.Width = PipeWidth;
+        Out = Open(Console.Out, Console.IsOutputRedirected);
+        Error = Open(Console.Error, Console.IsErrorRedirected);
         IsInteractive = !Console.IsErrorRedirected;
     }
 
@@ -67,6 +63,21 @@ internal sealed class Screen
                     task.Description = Markup.Escape(text);
                 });
             });
+    }
+
+    private static IAnsiConsole Open(TextWriter writer, bool redirected)
+    {
+        // Neither colours nor cursor movements in a pipe or a file, whatever TERM says.
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(writer),
+            Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
+            ColorSystem = redirected ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            Interactive = redirected ? InteractionSupport.No : InteractionSupport.Detect,
+        });
+        if (redirected)
+            console.Profile.Width = PipeWidth;
+        return console;
     }
 
     /// <summary>An empty table in the house's look.</summary>

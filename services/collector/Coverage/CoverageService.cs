@@ -40,7 +40,8 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
     {
         BuildRow build = await BuildFinder.FindAsync(builds, request.Build, context.CancellationToken);
         int limit = request.Limit == 0 ? DefaultLimit : (int)Math.Min(request.Limit, MaxLimit);
-        (IReadOnlyList<SiteRow> rows, long total) = await coverage.SitesAsync(build.Build, request.All, limit, context.CancellationToken);
+        (IReadOnlyList<SiteRow> rows, long total) = await coverage.SitesAsync(
+            build.Build, request.All, request.Target, (int)Math.Min(request.PerTarget, MaxLimit), limit, context.CancellationToken);
         var response = new ListSitesResponse { Build = build.Build, Series = build.Series, Total = (ulong)total };
         response.Sites.AddRange(rows.Select(r => new Site
         {

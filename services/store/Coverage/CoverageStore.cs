@@ -73,8 +73,15 @@ public sealed class CoverageStore(NpgsqlDataSource database)
     }
 
     /// <summary>Sites of a build, hottest first: the residual ones, or all.</summary>
-    /// <returns>The first rows, and how many there are in all.</returns>
-    public async Task<(IReadOnlyList<SiteRow> Rows, long Total)> SitesAsync(long build, bool all, int limit, CancellationToken cancel)
+    /// <param name="build">The build.</param>
+    /// <param name="all">Also sites without residual traps.</param>
+    /// <param name="target">Only this target; empty for all.</param>
+    /// <param name="perTarget">At most so many of each target; 0 for no such limit.</param>
+    /// <param name="limit">Rows at most.</param>
+    /// <param name="cancel">Cancels.</param>
+    /// <returns>The first rows, and how many sites there are of that target in all.</returns>
+    public async Task<(IReadOnlyList<SiteRow> Rows, long Total)> SitesAsync(
+        long build, bool all, string target, int perTarget, int limit, CancellationToken cancel)
     {
         string view = all ? "reheat.sites" : "reheat.residual_sites";
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
@@ -82,11 +89,13 @@ public sealed class CoverageStore(NpgsqlDataSource database)
             $"""
             SELECT image, address, function, function_offset AS functionoffset, unit, source, instruction, operation, target, size,
                    traps, hits, elements, wedges, state
-            FROM {view} WHERE build = @build
+            FROM (SELECT *, row_number() OVER (PARTITION BY target ORDER BY traps DESC, hits DESC, image, address, operation, size) AS place
+                  FROM {view} WHERE build = @build AND (@target = '' OR target = @target)) s
+            WHERE @perTarget = 0 OR place <= @perTarget
             ORDER BY traps DESC, hits DESC, image, address, operation, target, size LIMIT @limit
-            """, new { build, limit }, cancellationToken: cancel));
+            """, new { build, target, perTarget, limit }, cancellationToken: cancel));
         long total = await connection.QuerySingleAsync<long>(new CommandDefinition(
-            $"SELECT count(*) FROM {view} WHERE build = @build", new { build }, cancellationToken: cancel));
+            $"SELECT count(*) FROM {view} WHERE build = @build AND (@target = '' OR target = @target)", new { build, target }, cancellationToken: cancel));
         return ([.. rows], total);
     }
 
