@@ -21,7 +21,8 @@ var root = new RootCommand(
 ParseResult parsed = root.Parse(args);
 try
 {
-    int exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    // Ctrl-C cancels the command's token; ending in order (a guest's last records, PostgreSQL's shutdown) takes the time that it takes.
+    int exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromHours(1) });
     return parsed.Errors.Count > 0 ? ExitCode.Usage : exitCode;
 }
 catch (CommandException e)

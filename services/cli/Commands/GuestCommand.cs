@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Reheat.Agent;
 using Reheat.Cli.Client;
@@ -115,8 +116,7 @@ internal static class GuestCommand
         await DeliverAsync(screen, agent, streaming, draining, TimeSpan.FromSeconds(parsed.GetValue(DrainLimit)), options);
 
         SessionCounts counts = SessionCounts.Read(session);
-        AccountingRow? stored = (await connection.Coverage.GetAccountingAsync(new AccountingRequest { Wedge = options.Wedge }, cancellationToken: CancellationToken.None))
-            .Rows.FirstOrDefault(r => r.Epoch == counts.Epoch);
+        AccountingRow? stored = await AccountAsync(screen, connection, options.Wedge, counts.Epoch);
         if (parsed.GetValue(Session) is not { Length: > 0 })
             SessionDirectory.Delete(session);
         Show(screen, build.Build, end, run.ExitCode, seconds, counts, stored, agent.Status);
@@ -127,6 +127,22 @@ internal static class GuestCommand
             (_, 0) => ExitCode.Success,
             _ => ExitCode.GuestFailed,
         };
+    }
+
+    /// <summary>The collector's account of the run; null, with a message, if it is away just now: the traces are delivered all the same.</summary>
+    private static async Task<AccountingRow?> AccountAsync(Screen screen, Connection connection, string wedge, ulong epoch)
+    {
+        try
+        {
+            AccountingResponse response = await connection.Coverage.GetAccountingAsync(
+                new AccountingRequest { Wedge = wedge }, new CallOptions(deadline: DateTime.UtcNow.AddSeconds(30)).WithWaitForReady());
+            return response.Rows.FirstOrDefault(r => r.Epoch == epoch);
+        }
+        catch (RpcException e)
+        {
+            screen.Say($"all is delivered, but the collector did not say what it has stored: {e.Status.Detail}");
+            return null;
+        }
     }
 
     private static async Task DeliverAsync(Screen screen, WedgeAgent agent, Task streaming, CancellationTokenSource draining, TimeSpan limit, AgentOptions options)
