@@ -39,7 +39,7 @@ def agent(guest):
         time.sleep(1)
         children = check.run("pgrep", "-P", str(run.pid)).split()
         run.kill()
-        run.communicate()
+        run.wait()   # its pipes stay open: QEMU has them too
         # QEMU has lost its parent, not its rings.
         qemu = int(children[0])
         command = loop.command("agent", "--session", session, "--wedge", f"{os.uname().nodename}/test", "--image", guest.vmlinux, "--json")

@@ -65,7 +65,7 @@ typedef u64 rh_u64;
 #define RH_FORMAT_VERSION	1u
 #define RH_HEADER_BYTES		4096u
 #define RH_RECORD_BYTES		32u
-#define RH_DEFAULT_CAPACITY	(1u << 18)		/* 8 MiB a ring */
+#define RH_DEFAULT_CAPACITY	(1u << 20)		/* 32 MiB a ring: some ten seconds of a guest that scrolls a VGA console */
 
 /* What the instruction intended (design: "operation"). The same values as in the database. */
 enum rh_operation {

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Sets up what is missing and runs all tests. Last line: N passed, N failed, N skipped.
+#
+#   tests/run.sh [--long]     --long: the full counts of boots (5 compared with QEMU's trace, 30 with four processors)
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly root
+boots=(REHEAT_EQUAL_BOOTS=2 REHEAT_SMP_BOOTS=3)
+case ${1-} in
+'') ;;
+--long) boots=(REHEAT_EQUAL_BOOTS=5 REHEAT_SMP_BOOTS=30) ;;
+-h | --help) sed -n '2,4s/^# \{0,1\}//p' "$0" && exit 0 ;;
+*) echo "usage: tests/run.sh [--long]" >&2 && exit 2 ;;
+esac
+
+passed=0 failed=0 skipped=0
+logs=$root/artifacts/tests
+mkdir -p "$logs"
+
+# One check that has no counts of its own.
+check() {
+	local name=$1
+	shift
+	if "$@" >"$logs/$name.log" 2>&1; then
+		passed=$((passed + 1))
+		printf 'ok    %s\n' "$name"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL  %s\n' "$name"
+		tail -n 30 "$logs/$name.log"
+	fi
+}
+
+# Adds up a suite's closing line: ours, or the test runner's "Total: N, Errors: N, Failed: N, Skipped: N".
+suite() {
+	local name=$1 status=0 counts began=$SECONDS
+	shift
+	"$@" >"$logs/$name.log" 2>&1 || status=$?
+	counts=$(sed -n \
+		-e 's/\x1b\[[0-9;]*m//g' \
+		-e 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
+		-e 's/.*Total: \([0-9]*\), Errors: \([0-9]*\), Failed: \([0-9]*\), Skipped: \([0-9]*\).*/\1 \2 \3 \4 total/p' \
+		"$logs/$name.log" | tail -n 1)
+	local a b c d kind
+	read -r a b c d kind <<<"$counts" || true
+	if [[ ${kind-} == total ]]; then
+		set -- $((a - b - c - d)) $((b + c)) "$d"
+	elif [[ -n ${c-} ]]; then
+		set -- "$a" "$b" "$c"
+	else
+		set -- 0 1 0 # it ended without a closing line
+	fi
+	((status == 0 || $2 > 0)) || set -- "$1" 1 "$3"
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+	if (($2)); then
+		printf 'FAIL  %s: %d passed, %d failed, %d skipped (%d s)\n' "$name" "$1" "$2" "$3" $((SECONDS - began))
+		grep -aE 'FAIL|\[FAIL\]|error' "$logs/$name.log" | head -n 40 || true
+		tail -n 40 "$logs/$name.log"
+	else
+		printf 'ok    %s: %d passed, %d skipped (%d s)\n' "$name" "$1" "$3" $((SECONDS - began))
+	fi
+}
+
+wait_for_guest() {
+	wait "$guest" || {
+		tail -n 20 "$logs/linux.log"
+		return 1
+	}
+}
+
+finish() {
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	((failed == 0 && passed > 0)) || exit 1
+	exit 0
+}
+
+"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/deploy/guests/packages.txt" "$root/tests/packages.txt"
+cd "$root"
+
+check build dotnet build Reheat.slnx -c Release -nologo -v quiet
+((failed == 0)) || finish
+
+# The guest's kernel takes minutes the first time; the tests that need no guest run meanwhile.
+{
+	deploy/guests/linux/build.sh --variant tiny && deploy/guests/init/build.sh
+} >"$logs/linux.log" 2>&1 &
+guest=$!
+
+check compose env REHEAT_DB_PASSWORD=check docker-compose config -q
+check format dotnet format Reheat.slnx --verify-no-changes --no-restore
+for project in Core Grpc Loop; do
+	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
+done
+suite wedge tests/wedge/run.py ring rmw guests ends
+check guest-build wait_for_guest
+suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots
+suite guest tests/guest/run.py
+finish
