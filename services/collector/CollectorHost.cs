@@ -6,6 +6,7 @@ using Npgsql;
 using Reheat.Collector.Annotations;
 using Reheat.Collector.Builds;
 using Reheat.Collector.Coverage;
+using Reheat.Collector.Health;
 using Reheat.Collector.Ingest;
 using Reheat.Store.Builds;
 using Reheat.Store.Coverage;
@@ -35,7 +36,11 @@ public static class CollectorHost
             kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
             kestrel.Limits.MinRequestBodyDataRate = null; // streams are quiet between batches
         });
-        services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = MaxRequestBytes);
+        services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = MaxRequestBytes;
+            grpc.Interceptors.Add<DatabaseAwayInterceptor>();
+        });
         services.AddSingleton(options);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(options.Database).Build());

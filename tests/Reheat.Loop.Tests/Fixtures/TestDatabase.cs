@@ -17,7 +17,7 @@ internal sealed class TestDatabase(string connectionString) : IAsyncDisposable
         return await connection.ExecuteScalarAsync<T>(sql, arguments);
     }
 
-    public async Task<T[]> RowsAsync<T>(string sql, object? arguments = null)
+    public async Task<IReadOnlyList<T>> RowsAsync<T>(string sql, object? arguments = null)
     {
         await using NpgsqlConnection connection = await Source.OpenConnectionAsync();
         return [.. await connection.QueryAsync<T>(sql, arguments)];

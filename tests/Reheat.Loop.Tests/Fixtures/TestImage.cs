@@ -12,7 +12,7 @@ internal sealed record Disassembled(ulong Address, string Function, int Length, 
 /// <summary>A real ELF image, compiled from device.c; a salt makes another one.</summary>
 internal sealed class TestImage
 {
-    private static readonly Lazy<string> Folder = new(() => Directory.CreateDirectory(Path.Combine(AppContext.BaseDirectory, "Fixtures", "images")).FullName);
+    private static readonly Lazy<string> Folder = new(() => Directory.CreateDirectory(System.IO.Path.Combine(AppContext.BaseDirectory, "Fixtures", "images")).FullName);
     private static readonly ConcurrentDictionary<int, Lazy<TestImage>> Made = new();
 
     private TestImage(string path)

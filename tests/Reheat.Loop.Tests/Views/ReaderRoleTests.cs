@@ -28,7 +28,7 @@ public sealed class ReaderRoleTests : IAsyncLifetime
     [Fact]
     public async Task It_reads_every_view()
     {
-        string[] views = await _database.RowsAsync<string>("SELECT format('reheat.%I', viewname) FROM pg_views WHERE schemaname = 'reheat' ORDER BY viewname");
+        IReadOnlyList<string> views = await _database.RowsAsync<string>("SELECT format('reheat.%I', viewname) FROM pg_views WHERE schemaname = 'reheat' ORDER BY viewname");
 
         Assert.NotEmpty(views);
         foreach (string view in views)
@@ -38,10 +38,10 @@ public sealed class ReaderRoleTests : IAsyncLifetime
     [Fact]
     public async Task It_reads_no_table()
     {
-        string[] tables = await _database.RowsAsync<string>(
+        IReadOnlyList<string> tables = await _database.RowsAsync<string>(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('reheat', 'reheat_data', 'public', 'other')");
 
-        Assert.InRange(tables.Length, 15, 999);
+        Assert.InRange(tables.Count, 15, 999);
         foreach (string table in tables)
             await AssertDeniedAsync($"SELECT * FROM {table}");
     }

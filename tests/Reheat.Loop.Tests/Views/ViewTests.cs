@@ -33,7 +33,7 @@ public sealed class ViewTests : IAsyncLifetime
     {
         await CountAsync(traps: 1, hits: 3);
 
-        (string Image, string? Operation, string? Target, long Traps, long Hits, double? Coverage)[] rows =
+        IReadOnlyList<(string Image, string? Operation, string? Target, long Traps, long Hits, double? Coverage)> rows =
             await _database.RowsAsync<(string, string?, string?, long, long, double?)>(
                 "SELECT image, operation, target, traps, hits, coverage FROM reheat.coverage ORDER BY image");
 
