@@ -39,7 +39,11 @@ public static class CollectorHost
             kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
             kestrel.Limits.MinRequestBodyDataRate = null; // streams are quiet between batches
         });
-        services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = MaxRequestBytes);
+        services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = MaxRequestBytes;
+            grpc.Interceptors.Add<DatabaseAwayInterceptor>();
+        });
         services.AddReheatHealth().AddReheatReflection();
         services.AddSingleton(options);
         services.AddSingleton(TimeProvider.System);

@@ -36,6 +36,9 @@ internal static partial class Log
     [LoggerMessage(2010, LogLevel.Warning, "wedge {Wedge} refused: {Reason}")]
     public static partial void StreamRefused(ILogger log, string wedge, string reason);
 
+    [LoggerMessage(2012, LogLevel.Warning, "{Method} failed, the database is away: {Reason}")]
+    public static partial void CallFailed(ILogger log, string method, string reason);
+
     [LoggerMessage(2011, LogLevel.Error, "committer stopped unexpectedly")]
     public static partial void CommitterDied(ILogger log, Exception exception);
 }

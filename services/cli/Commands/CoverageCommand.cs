@@ -56,6 +56,7 @@ internal static class CoverageCommand
         if (total is null)
         {
             screen.Say($"nothing was observed of build {response.Build}: its coverage is unknown, not 100%");
+            UnregisteredHint.Say(screen, response.Unregistered);
             return ExitCode.NoObservations;
         }
         if (parsed.GetValue(FailUnder) is { } percent && total * 100 < percent)

@@ -68,6 +68,7 @@ internal static class SitesCommand
                 }),
             },
             console => Draw(console, response));
+        UnregisteredHint.Say(screen, response.Unregistered);
         return response.Total > 0 ? ExitCode.Success : ExitCode.NoObservations;
     }
 

@@ -19,6 +19,8 @@ internal static class ConsoleLogging
         {
             c.SingleLine = true;
             c.TimestampFormat = "HH:mm:ss ";
+            // The default looks at standard output, where no log line goes.
+            c.ColorBehavior = Console.IsErrorRedirected ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
         });
         logging.Services.Configure<ConsoleLoggerOptions>(c => c.LogToStandardErrorThreshold = LogLevel.Trace);
         return logging;

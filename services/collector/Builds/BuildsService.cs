@@ -44,6 +44,8 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
                     break;
                 case AddBuildRequest.MessageOneofCase.Image when build is not null:
                     images.Add(CheckedImage(request.Image));
+                    if (images.FindIndex(i => i.BuildId == images[^1].BuildId) < images.Count - 1)
+                        throw Invalid($"image {images[^1].Name}: build-id {images[^1].BuildId} occurs twice in the build — name each image once");
                     if (images.Count > MaxImages)
                         throw Invalid($"more than {MaxImages} images in one build");
                     break;
@@ -117,12 +119,19 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
     {
         if (image.BuildId.Length is 0 or > BuildId.MaxLength)
             throw Invalid($"image {image.Name} has a build-id of {image.BuildId.Length} bytes: expected 1 to {BuildId.MaxLength} — link it with --build-id");
+        if (image.Name.Length is 0 or > 200 || image.Name.Any(char.IsControl))
+            throw Invalid($"an image's name has {image.Name.Length} characters: expected 1 to 200 and no control characters");
         if (image.Machine is not (3 or 62))
             throw Invalid($"image {image.Name} is for machine {image.Machine}: x86-64 (62) and i386 (3) are known");
         if (image.Parts.Count > MaxPartsOfImage)
             throw Invalid($"image {image.Name} names {image.Parts.Count} parts: at most {MaxPartsOfImage}");
         if (image.Parts.FirstOrDefault(p => p.Sha256.Length != 32) is { } part)
             throw Invalid($"image {image.Name}: part with a hash of {part.Sha256.Length} bytes: SHA-256 has 32");
+        if (image.Parts.Any(p => p.Index > int.MaxValue || p.Kind is <= 0 || (int)p.Kind > short.MaxValue)
+            || image.Parts.DistinctBy(p => (p.Kind, p.Index)).Count() != image.Parts.Count)
+        {
+            throw Invalid($"image {image.Name} names a part twice, or one without kind or beyond 2^31");
+        }
         return new Store.Builds.NewImage(
             new BuildId(image.BuildId.Span), image.Name, (int)image.Machine, (long)Math.Min(image.FileSize, long.MaxValue),
             [.. image.Parts.Select(p => new PartReference((short)p.Kind, (int)p.Index, p.Sha256.ToByteArray()))]);

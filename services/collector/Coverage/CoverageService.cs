@@ -11,6 +11,7 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
 {
     private const int DefaultLimit = 50;
     private const int MaxLimit = 10_000;
+    private const int MaxUnregistered = 10;
 
     /// <inheritdoc/>
     public override async Task<CoverageResponse> GetCoverage(BuildSelector request, ServerCallContext context)
@@ -32,6 +33,8 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
                 wire.Coverage = fraction;
             response.Rows.Add(wire);
         }
+        if (response.Rows.All(r => r.Traps + r.Hits == 0))
+            response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
         return response;
     }
 
@@ -61,8 +64,14 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
             Wedges = (uint)r.Wedges,
             State = r.State,
         }));
+        if (total == 0)
+            response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
         return response;
     }
+
+    private async Task<IEnumerable<UnregisteredImage>> UnregisteredAsync(CancellationToken cancel) =>
+        (await coverage.UnregisteredAsync(MaxUnregistered, cancel))
+        .Select(r => new UnregisteredImage { BuildId = r.BuildId, Sites = (ulong)r.Sites, Traps = (ulong)r.Traps });
 
     /// <inheritdoc/>
     public override async Task<AccountingResponse> GetAccounting(AccountingRequest request, ServerCallContext context)

@@ -6,7 +6,7 @@ namespace Reheat.Collector.Ingest;
 /// <summary>Checks a batch of the wire and folds its rows by dictionary index. One a stream: it keeps scratch arrays.</summary>
 internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rings, int maxRows)
 {
-    // 2^48 executions in one batch are no count but a mistake; sums of such in 64 bits cannot overflow either.
+    // 2^48 executions in one batch are no count but a mistake; sums of a group of such batches stay in 64 bits.
     private const ulong MaxCount = 1UL << 48;
 
     private long[] _executions = [];
@@ -28,24 +28,30 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
         if (batch.Elements.Count != 0 && batch.Elements.Count != rows)
             return $"elements has {batch.Elements.Count} rows, site has {rows}: leave it empty or fill every row";
 
-        ulong trapped = 0;
+        ulong trapped = 0, allExecutions = 0, allElements = 0, allRecords = 0;
         for (int i = 0; i < rows; i++)
         {
             if (batch.Site[i] >= dictionary.Count)
                 return $"site[{i}] is {batch.Site[i]}: the stream has named {dictionary.Count} sites";
             ulong executions = batch.Traps.Count == 0 ? 1 : batch.Traps[i];
             ulong elements = batch.Elements.Count == 0 ? executions : batch.Elements[i];
-            if (executions > MaxCount || elements > MaxCount)
-                return $"row {i} counts {executions} executions and {elements} elements: at most 2^48";
+            if (executions > MaxCount || elements > MaxCount || (allExecutions += executions) > MaxCount || (allElements += elements) > MaxCount)
+                return $"row {i} counts {executions} executions and {elements} elements: at most 2^48 in a batch";
             if (dictionary.Key((int)batch.Site[i]).Outcome == Core.Outcome.Trap)
                 trapped += executions;
         }
         foreach (Drop drop in batch.Drops)
         {
-            if (drop.Reason == DropReason.Unspecified || drop.Traps > MaxCount || drop.Records > MaxCount)
-                return $"drop of reason {drop.Reason} with {drop.Traps} traps and {drop.Records} records: reason must be set, counts below 2^48";
+            if ((int)drop.Reason is <= 0 or > short.MaxValue || drop.Traps > MaxCount || drop.Records > MaxCount
+                || (allExecutions += drop.Traps) > MaxCount || (allRecords += drop.Records) > MaxCount)
+            {
+                return $"drop of reason {drop.Reason} with {drop.Traps} traps and {drop.Records} records: reason must be set, counts at most 2^48 in a batch";
+            }
             trapped += drop.Traps;
         }
+        // Views add the counters up over a wedge's rings.
+        if (batch.Counters is { } c && ((ulong[])[c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious]).Max() is > MaxCount and var counter)
+            return $"counters say {counter}: at most 2^48";
         // A trap is at least one record; hits of rewritten sites are read in bulk and stand at no position.
         return trapped > batch.To - batch.From
             ? $"{trapped} traps in {batch.To - batch.From} positions [{batch.From}, {batch.To}): a trap is at least one record"

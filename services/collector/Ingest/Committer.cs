@@ -68,15 +68,32 @@ internal sealed class Committer(
         IngestBatch[] batches = [.. group.Select(p => p.Batch)];
         BuildId[] changed = [.. group.SelectMany(p => p.ChangedImages).Distinct()];
         TimeSpan delay = FirstRetry;
+        bool committed = false;
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                await ingest.CommitAsync(batches, changed, cancel);
+                if (!committed)
+                    await ingest.CommitAsync(batches, changed, cancel);
+                committed = true;
                 await LearnAsync(group, cancel);
                 if (attempt > 1)
                     Log.CommitRecovered(log, attempt);
                 health.Set(TraceIngest.Descriptor.FullName, serving: true);
+                return;
+            }
+            // Data that the database cannot hold: no attempt mends it, and it must harm its own stream alone.
+            catch (PostgresException e) when (!committed && IsUnstorable(e))
+            {
+                if (group.Count > 1)
+                {
+                    foreach (PendingBatch pending in group)
+                        await CommitAsync([pending], cancel);
+                    return;
+                }
+                IngestBatch batch = batches[0];
+                (batch.Fate, batch.Mark, batch.Fault) = (BatchFate.Unstorable, batch.From, e.MessageText);
+                Log.BatchRefused(log, batch.Stream.Wedge, (uint)batch.Ring, (ulong)batch.From, (ulong)batch.To, e.MessageText);
                 return;
             }
             // Whatever failed, and even if COMMIT itself was on its way: the next attempt reads the marks anew.
@@ -91,21 +108,27 @@ internal sealed class Committer(
         }
     }
 
+    // Classes "data exception" and "integrity constraint violation".
+    private static bool IsUnstorable(PostgresException e) =>
+        e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("23", StringComparison.Ordinal);
+
     /// <summary>Remembers what is in the database now, and asks the streams for instruction bytes that are not.</summary>
     private async Task LearnAsync(List<PendingBatch> group, CancellationToken cancel)
     {
-        PendingBatch[] counted = [.. group.Where(p => p.Batch.Fate is BatchFate.Counted or BatchFate.Duplicate)];
-        SiteId[] newSites = [.. counted.SelectMany(p => p.Batch.NewSites).Select(s => s.Site).Where(s => !known.Contains(s)).Distinct()];
+        // A duplicate may have been counted by an attempt whose answer was lost, so its sites are asked for; but it may also name sites
+        // that were never counted, so it teaches nothing.
+        PendingBatch[] taken = [.. group.Where(p => p.Batch.Fate is BatchFate.Counted or BatchFate.Duplicate)];
+        SiteId[] newSites = [.. taken.SelectMany(p => p.Batch.NewSites).Select(s => s.Site).Where(s => !known.Contains(s)).Distinct()];
         if (newSites.Length > 0)
         {
             HashSet<SiteId> without = [.. await sites.WithoutCodeAsync(newSites, cancel)];
-            foreach (StreamSession stream in counted.Select(p => p.Stream).Distinct())
+            foreach (StreamSession stream in taken.Select(p => p.Stream).Distinct())
                 stream.Want(without);
-            foreach (SiteId site in newSites)
-                known.Add(site);
         }
-        foreach (PendingBatch pending in counted)
+        foreach (PendingBatch pending in taken.Where(p => p.Batch.Fate == BatchFate.Counted))
         {
+            foreach (SiteRef site in pending.Batch.NewSites)
+                known.Add(site.Site);
             foreach (CountKey key in pending.NewKeys)
                 known.Add(key);
         }

@@ -28,8 +28,16 @@ internal sealed class IngestService(
             Task answering = AnswerAsync(session, responseStream, cancel);
             try
             {
-                await ReceiveAsync(session, requestStream, cancel);
+                using var listening = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+                Task receiving = ReceiveAsync(session, requestStream, listening.Token);
+                if (await Task.WhenAny(receiving, session.Fenced) != receiving)
+                    await listening.CancelAsync();
+                await receiving;
                 session.EndInput();
+            }
+            catch (OperationCanceledException) when (session.LeaseLost && !cancel.IsCancellationRequested)
+            {
+                // The answers have ended; a sender that waits for one must not have to send first.
             }
             catch (Exception e)
             {

@@ -15,6 +15,7 @@ internal sealed class StreamSession
     private readonly ConcurrentDictionary<SiteId, uint> _indexes = new();
     private readonly BatchDecoder _decoder;
     private readonly KnownKeys _known;
+    private readonly TaskCompletionSource _fenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _underWay;
     private volatile bool _inputEnded;
 
@@ -32,6 +33,9 @@ internal sealed class StreamSession
 
     /// <summary>Set when a commit found the lease taken by another agent; ends the stream.</summary>
     public bool LeaseLost { get; private set; }
+
+    /// <summary>Ends when <see cref="LeaseLost"/> is set.</summary>
+    public Task Fenced => _fenced.Task;
 
     /// <summary>When the last message came, by the collector's monotonic clock.</summary>
     public long LastHeard { get; set; }
@@ -78,13 +82,11 @@ internal sealed class StreamSession
                 NewSites = [.. newSites],
                 Drops = [.. batch.Drops.Select(d => new DropRow((short)d.Reason, (long)d.Traps, (long)d.Records))],
                 Counters = batch.Counters is { } c
-                    ? new WedgeCounters(Signed(c.Traps), Signed(c.DroppedTraps), Signed(c.DroppedRecords), Signed(c.OutsideTraps), Signed(c.Spurious))
+                    ? new WedgeCounters((long)c.Traps, (long)c.DroppedTraps, (long)c.DroppedRecords, (long)c.OutsideTraps, (long)c.Spurious)
                     : null,
                 Bucket = bucket,
                 Clamped = clamped,
             }, newKeys, [.. images], this);
-
-        static long Signed(ulong count) => (long)Math.Min(count, long.MaxValue);
     }
 
     /// <summary>Called by the committer when a batch's fate is known.</summary>
@@ -101,9 +103,14 @@ internal sealed class StreamSession
                     batch.Fate == BatchFate.Gap ? RefusalReason.Gap : RefusalReason.Overlap, (ulong)batch.Mark,
                     $"ring {batch.Ring}: positions [{batch.From}, {batch.To}) do not begin at the mark {batch.Mark} — cut the batch anew from there");
                 break;
+            case BatchFate.Unstorable:
+                Refuse((uint)batch.Ring, (ulong)batch.From, (ulong)batch.To, RefusalReason.Malformed, (ulong)batch.Mark,
+                    $"ring {batch.Ring}: positions [{batch.From}, {batch.To}) cannot be stored: {batch.Fault}");
+                break;
             default:
                 LeaseLost = true;
                 _answers.Writer.TryComplete();
+                _fenced.TrySetResult();
                 break;
         }
         if (Interlocked.Decrement(ref _underWay) == 0 && _inputEnded)

@@ -6,6 +6,9 @@ namespace Reheat.Store.Coverage;
 /// <summary>A row of the view <c>reheat.coverage</c>; operation, target and coverage are null where nothing was observed.</summary>
 public sealed record CoverageRow(string Image, string? Operation, string? Target, long Sites, long Traps, long Hits, double? Coverage);
 
+/// <summary>A row of the view <c>reheat.unregistered_images</c>.</summary>
+public sealed record UnregisteredImageRow(string BuildId, long Sites, long Traps);
+
 /// <summary>A row of the view <c>reheat.sites</c>.</summary>
 public sealed class SiteRow
 {
@@ -97,6 +100,15 @@ public sealed class CoverageStore(NpgsqlDataSource database)
         long total = await connection.QuerySingleAsync<long>(new CommandDefinition(
             $"SELECT count(*) FROM {view} WHERE build = @build AND (@target = '' OR target = @target)", new { build, target }, cancellationToken: cancel));
         return ([.. rows], total);
+    }
+
+    /// <summary>Images that traces came from and that no build has, by traps; at most <paramref name="limit"/>.</summary>
+    public async Task<IReadOnlyList<UnregisteredImageRow>> UnregisteredAsync(int limit, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return [.. await connection.QueryAsync<UnregisteredImageRow>(new CommandDefinition(
+            "SELECT build_id AS buildid, sites, traps FROM reheat.unregistered_images ORDER BY traps DESC, build_id LIMIT @limit",
+            new { limit }, cancellationToken: cancel))];
     }
 
     /// <summary>The accounts of one wedge, or of all if <paramref name="wedge"/> is empty, newest first.</summary>

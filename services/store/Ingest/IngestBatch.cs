@@ -44,6 +44,9 @@ public enum BatchFate
 
     /// <summary>Another agent holds the wedge by now.</summary>
     LeaseLost,
+
+    /// <summary>The database cannot hold it: a sum would leave its range.</summary>
+    Unstorable,
 }
 
 /// <summary>Counts of the ring positions [<see cref="From"/>, <see cref="To"/>), ready to be merged.</summary>
@@ -84,4 +87,7 @@ public sealed class IngestBatch
 
     /// <summary>The ring's mark after the commit.</summary>
     public long Mark { get; set; }
+
+    /// <summary>What the database said, if the batch is <see cref="BatchFate.Unstorable"/>.</summary>
+    public string Fault { get; set; } = "";
 }

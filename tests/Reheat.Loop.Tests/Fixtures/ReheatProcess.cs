@@ -1,0 +1,59 @@
+using System.Diagnostics;
+
+namespace Reheat.Loop.Tests.Fixtures;
+
+/// <summary>What a run of the command line said.</summary>
+internal sealed record ReheatResult(int ExitCode, string Output, string Errors);
+
+/// <summary>The built program <c>reheat</c>, as a process.</summary>
+internal sealed class ReheatProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly Task<string> _output;
+    private readonly Task<string> _errors;
+
+    private ReheatProcess(Process process)
+    {
+        _process = process;
+        _output = process.StandardOutput.ReadToEndAsync();
+        _errors = process.StandardError.ReadToEndAsync();
+    }
+
+    public static ReheatProcess Start(params IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "reheat")) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string argument in arguments)
+            start.ArgumentList.Add(argument);
+        start.Environment["DOTNET_TieredPGO"] = "0";
+        foreach (string variable in (string[])["FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR", "REHEAT_COLLECTOR", "DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION"])
+            start.Environment.Remove(variable);
+        return new ReheatProcess(Tool.Start(start));
+    }
+
+    /// <summary>Runs a command to its end.</summary>
+    public static async Task<ReheatResult> RunAsync(params IEnumerable<string> arguments)
+    {
+        using ReheatProcess process = Start(arguments);
+        return await process.EndAsync();
+    }
+
+    public async Task<ReheatResult> EndAsync()
+    {
+        await _process.WaitForExitAsync();
+        return new ReheatResult(_process.ExitCode, await _output, await _errors);
+    }
+
+    /// <summary>kill -9.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.Dispose();
+    }
+}
