@@ -34,3 +34,9 @@ catch (OperationCanceledException)
 {
     return ExitCode.Interrupted;
 }
+catch (Exception e)
+{
+    // A broken invariant: all of it, for the report.
+    await Console.Error.WriteLineAsync($"reheat: internal error, please report it: {e}");
+    return ExitCode.Failure;
+}

@@ -24,7 +24,7 @@ def all(guest):
         else:
             print(errors)
     with Loop(guest) as loop:
-        status, _, errors = loop.end(loop.begin(append="", processors=0))
+        status, _, errors = loop.end(loop.begin(processors="none"))
         check.equal("QEMU refuses its command line: exit", status, 8)
         status, _, errors = loop.end(loop.begin("--session", loop.directory + "/none", append="init=/nonexistent"))
         check.equal("the guest panics: QEMU ends, and so does the run", status, 0)

@@ -53,15 +53,30 @@ internal sealed class IngestStream(
             await DrainAsync();
             return done;
         }
-        catch (InvalidOperationException) when (call.ResponseHeadersAsync.IsCompleted)
+        catch (Exception e) when (e is InvalidOperationException or IOException or HttpRequestException && !cancel.IsCancellationRequested)
         {
-            // Writing to a call that has ended says only that; its status says why.
-            throw new RpcException(call.GetStatus());
+            // Writing to a call that has ended says only that, or that the connection is gone; the call's status, if it has one, says why.
+            throw new RpcException(StatusOf(call, e));
         }
         finally
         {
             await ending.CancelAsync();
         }
+    }
+
+    private static Status StatusOf(AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call, Exception failure)
+    {
+        try
+        {
+            Status status = call.GetStatus();
+            if (status.StatusCode != StatusCode.OK)
+                return status;
+        }
+        catch (InvalidOperationException)
+        {
+            // It has not ended yet.
+        }
+        return new Status(StatusCode.Unavailable, failure.Message, failure);
     }
 
     private Hello Hello()
