@@ -17,8 +17,8 @@ internal sealed class Screen
     public Screen(bool json)
     {
         IsJson = json;
-        Out = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
-        Error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        Out = ConsoleOn(Console.Out, Console.IsOutputRedirected);
+        Error = ConsoleOn(Console.Error, Console.IsErrorRedirected);
         if (Console.IsOutputRedirected)
             Out.Profile.Width = PipeWidth;
         if (Console.IsErrorRedirected)
@@ -68,6 +68,14 @@ internal sealed class Screen
                 });
             });
     }
+
+    // The library looks at the environment alone, and would write escape codes into files and pipes.
+    private static IAnsiConsole ConsoleOn(TextWriter writer, bool redirected) => AnsiConsole.Create(new AnsiConsoleSettings
+    {
+        Out = new AnsiConsoleOutput(writer),
+        Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
+        ColorSystem = redirected ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+    });
 
     /// <summary>An empty table in the house's look.</summary>
     public static Table Table(params (string Title, bool Right)[] columns)
