@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Reheat.Cli.Client;
 using Reheat.Cli.Terminal;
 using Reheat.V1;
@@ -19,7 +20,8 @@ internal static class CoverageCommand
     {
         FailUnder.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double?>() is < 0 or > 100)
+            // What is no number at all is reported by the option's own conversion.
+            if (result.Tokens is [var token] && double.TryParse(token.Value, CultureInfo.InvariantCulture, out double percent) && percent is not (>= 0 and <= 100))
                 result.AddError($"--fail-under {result.Tokens[0].Value}: expected a percentage from 0 to 100");
         });
         var command = new Command("coverage", "Coverage of a build: hits of annotated sites ÷ (hits + residual traps). Unseen is not \"not sensitive\".")

@@ -21,7 +21,8 @@ internal static class SitesCommand
     {
         Limit.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 1 or > 10_000)
+            // What is no number at all is reported by the option's own conversion.
+            if (result.Tokens is [var token] && int.TryParse(token.Value, out int rows) && rows is not (>= 1 and <= 10_000))
                 result.AddError($"--limit {result.Tokens[0].Value}: expected 1 to 10,000");
         });
         var command = new Command("sites", "The hottest sites of a build, residual ones first, each with its state.") { Limit, All, Target, PerTarget, CommonOptions.Json };

@@ -4,7 +4,7 @@ using Reheat.V1;
 namespace Reheat.Collector.Ingest;
 
 /// <summary>Checks a batch of the wire and folds its rows by dictionary index. One a stream: it keeps scratch arrays.</summary>
-internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rings, int maxRows)
+internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rings)
 {
     // 2^48 executions in one batch are no count but a mistake; sums of a group of such batches stay in 64 bits.
     private const ulong MaxCount = 1UL << 48;
@@ -21,8 +21,6 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
             return $"ring {batch.Ring} was not named in the hello";
         if (batch.From > batch.To || batch.To > long.MaxValue)
             return $"positions [{batch.From}, {batch.To}): from must not be beyond to, and both below 2^63";
-        if (rows > maxRows)
-            return $"{rows} rows: at most {maxRows} a batch";
         if (batch.Traps.Count != 0 && batch.Traps.Count != rows)
             return $"traps has {batch.Traps.Count} rows, site has {rows}: leave it empty or fill every row";
         if (batch.Elements.Count != 0 && batch.Elements.Count != rows)

@@ -88,7 +88,7 @@ internal sealed class IngestService(
                 $"another agent holds wedge {hello.Wedge} until {until:u} and may renew it — give each wedge a name of its own, or wait");
         }
         var dictionary = new StreamDictionary([.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, options.MaxSites);
-        var session = new StreamSession(hello, grant, dictionary, known, options) { LastHeard = clock.GetTimestamp() };
+        var session = new StreamSession(hello, grant, dictionary, known) { LastHeard = clock.GetTimestamp() };
         leases.Add(session);
         Log.StreamOpened(log, hello.Wedge, hello.Guest, hello.Host, hello.Epoch, hello.Rings.Count, grant.Lease);
         var welcome = new Welcome
@@ -124,6 +124,11 @@ internal sealed class IngestService(
     private async Task ReceiveBatchAsync(StreamSession session, Batch batch, CancellationToken cancel)
     {
         int firstNew = session.Dictionary.Count;
+        if (batch.Site.Count > options.MaxBatchRows)
+        {
+            throw new RpcException(new Status(StatusCode.ResourceExhausted,
+                $"batch of ring {batch.Ring} [{batch.From}, {batch.To}): {batch.Site.Count} rows: at most {options.MaxBatchRows} a batch"));
+        }
         if (batch.NewSites is { } columns && await session.Dictionary.AppendAsync(columns, options.MaxBatchRows, cancel) is { } fault)
         {
             Log.BatchRefused(log, session.Identity.Wedge, batch.Ring, batch.From, batch.To, fault.Message);

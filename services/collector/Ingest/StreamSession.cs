@@ -19,11 +19,11 @@ internal sealed class StreamSession
     private int _underWay;
     private volatile bool _inputEnded;
 
-    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, KnownKeys known, CollectorOptions options)
+    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, KnownKeys known)
     {
         Dictionary = dictionary;
         _known = known;
-        _decoder = new BatchDecoder(dictionary, [.. hello.Rings.Select(r => unchecked((int)r))], options.MaxBatchRows);
+        _decoder = new BatchDecoder(dictionary, [.. hello.Rings.Select(r => unchecked((int)r))]);
         Identity = new StreamIdentity(hello.Wedge, unchecked((long)hello.Epoch), grant.Lease, WedgeSketch.BitOf(hello.Wedge));
     }
 

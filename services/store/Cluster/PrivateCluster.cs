@@ -86,7 +86,8 @@ public sealed class PrivateCluster : IAsyncDisposable
     /// <summary>Makes a database unless it exists.</summary>
     public async Task MakeDatabaseAsync(string name, CancellationToken cancel)
     {
-        await using var connection = new NpgsqlConnection(ConnectionStringFor("postgres"));
+        // Not from a pool, which may hold connections to a server that crashed.
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionStringFor("postgres")) { Pooling = false }.ConnectionString);
         await connection.OpenAsync(cancel);
         await using var exists = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = $1", connection) { Parameters = { new() { Value = name } } };
         if (await exists.ExecuteScalarAsync(cancel) is not null)

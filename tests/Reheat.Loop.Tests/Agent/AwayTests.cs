@@ -29,34 +29,34 @@ public sealed class AwayTests : IAsyncLifetime
     [Fact]
     public async Task A_collector_that_is_away_at_the_start_and_in_mid_stream_is_waited_for()
     {
-        const int Records = 20_000;
+        const int Chunk = 5_000;
         await using TestDatabase database = await TestCluster.Instance.CreateAsync();
         int port = LoopServer.FreePort();
         using WedgeProcess wedge = await WedgeProcess.StartAsync(Session, capacity: 1 << 15);
         await using var agent = new RunningAgent(new Uri($"http://127.0.0.1:{port}"), Session, _image.Loaded());
         await Eventually.HoldsAsync(() => Task.FromResult(agent.Status.Reconnects > 0), "the agent noticed that nobody answers");
 
-        Task feeding = wedge.FeedAsync(seed: 5, Records, Code, step: 1, Sites, group: 20, pauseMicroseconds: 500);
         for (int start = 0; start < 3; start++)
         {
+            Task feeding = wedge.FeedAsync(seed: 5 + start, Chunk, Code, step: 1, Sites, group: 20, pauseMicroseconds: 2_000);
             long before = agent.Status.Acknowledged;
-            await using LoopServer server = await LoopServer.StartAsync(database.ConnectionString, port);
-            await agent.AcknowledgedAsync(before + 1);
+            await using (LoopServer server = await LoopServer.StartAsync(database.ConnectionString, port))
+                await agent.AcknowledgedAsync(before + 1);
+            await feeding;
         }
-        await feeding;
         long[] fed = await wedge.FedAsync(Sites);
         await wedge.CloseAsync();
         await using LoopServer last = await LoopServer.StartAsync(database.ConnectionString, port);
         await agent.DeliveredAsync();
 
-        await database.AssertTrapsAsync(Records);
+        await database.AssertTrapsAsync(3 * Chunk);
         Assert.Equal(Enumerable.Range(0, Sites).ToDictionary(i => (long)Code + i, i => fed[i]), await database.ByAddressAsync());
     }
 
     [Fact]
     public async Task A_database_that_crashes_at_the_start_and_later_is_waited_for()
     {
-        const int Records = 20_000;
+        const int Chunk = 5_000;
         DirectoryInfo directory = Directory.CreateTempSubdirectory("reheat-pg-away-");
         PrivateCluster cluster = await PrivateCluster.StartAsync(directory.FullName, NullLogger.Instance, CancellationToken.None);
         await using (var source = NpgsqlDataSource.Create(cluster.ConnectionString))
@@ -73,22 +73,22 @@ public sealed class AwayTests : IAsyncLifetime
             Grpc.Core.RpcException away = await Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await server.Builds.ListAsync(new V1.ListBuildsRequest()));
             Assert.Equal(Grpc.Core.StatusCode.Unavailable, away.StatusCode);
 
-            Task feeding = wedge.FeedAsync(seed: 6, Records, Code, step: 1, Sites, group: 20, pauseMicroseconds: 500);
             for (int start = 0; start < 3; start++)
             {
+                Task feeding = wedge.FeedAsync(seed: 8 + start, Chunk, Code, step: 1, Sites, group: 20, pauseMicroseconds: 2_000);
                 long before = agent.Status.Acknowledged;
                 cluster = await PrivateCluster.StartAsync(directory.FullName, NullLogger.Instance, CancellationToken.None);
                 await agent.AcknowledgedAsync(before + 1);
                 await cluster.StopAsync(immediate: true, CancellationToken.None);
+                await feeding;
             }
-            await feeding;
             long[] fed = await wedge.FedAsync(Sites);
             await wedge.CloseAsync();
             cluster = await PrivateCluster.StartAsync(directory.FullName, NullLogger.Instance, CancellationToken.None);
             await agent.DeliveredAsync();
 
             NpgsqlConnection.ClearAllPools();
-            await database.AssertTrapsAsync(Records);
+            await database.AssertTrapsAsync(3 * Chunk);
             Assert.Equal(Enumerable.Range(0, Sites).ToDictionary(i => (long)Code + i, i => fed[i]), await database.ByAddressAsync());
         }
         await cluster.DisposeAsync();

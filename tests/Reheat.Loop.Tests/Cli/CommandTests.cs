@@ -104,6 +104,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("sites --limit 0")]
     [InlineData("sites --limit many")]
     [InlineData("coverage --fail-under 101")]
+    [InlineData("coverage --fail-under half")]
     [InlineData("coverage --collector nowhere")]
     [InlineData("coverage --build x")]
     [InlineData("agent --session x")]

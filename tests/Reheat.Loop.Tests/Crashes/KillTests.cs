@@ -8,7 +8,7 @@ namespace Reheat.Loop.Tests.Crashes;
 public sealed class KillTests : IAsyncLifetime
 {
     private const int Seed = 20_260_301;
-    private const int Records = 200_000;
+    private const int LeastRecords = 200_000;
     private const int Kills = 6;
     private const int Sites = 200;
     private const ulong Code = 0x401000;
@@ -31,9 +31,10 @@ public sealed class KillTests : IAsyncLifetime
         var random = new Random(Seed);
         int port = LoopServer.FreePort();
         string session = _scratch.File("session");
-        // Lasts a good deal longer than the kills do, and is fed through a ring that is much smaller.
+        // The rings are much smaller than what goes through them while the kills last.
         using WedgeProcess wedge = await WedgeProcess.StartAsync(session, capacity: 1 << 13, rings: 2);
-        Task feeding = wedge.FeedAsync(Seed, Records, Code, step: 1, Sites, group: 100, pauseMicroseconds: 4_000);
+        using var killed = new CancellationTokenSource();
+        Task<int> feeding = FeedAsync(wedge, killed.Token);
         ReheatProcess collector = StartCollector(port), agent = StartAgent(session, port);
         try
         {
@@ -53,16 +54,16 @@ public sealed class KillTests : IAsyncLifetime
                 agent.Dispose();
                 agent = StartAgent(session, port);
             }
-            Assert.False(feeding.IsCompleted, "the producer was done before the last kill: feed more");
-            await feeding;
+            await killed.CancelAsync();
+            int records = await feeding;
             long[] fed = await wedge.FedAsync(Sites);
             await wedge.CloseAsync();
             ReheatResult end = await agent.EndAsync();
 
             Assert.True(end.ExitCode == 0, end.Errors);
-            await _database.AssertTrapsAsync(Records);
+            await _database.AssertTrapsAsync(records);
             Assert.Equal(Enumerable.Range(0, Sites).ToDictionary(i => (long)Code + i, i => fed[i]), await _database.ByAddressAsync());
-            Assert.Equal([(Records, Records, 0, 0)], await _database.RowsAsync<(long, long, long, long)>(
+            Assert.Equal([(records, records, 0, 0)], await _database.RowsAsync<(long, long, long, long)>(
                 "SELECT recorded, stored, dropped, pending FROM reheat.accounting"));
         }
         finally
@@ -70,6 +71,16 @@ public sealed class KillTests : IAsyncLifetime
             collector.Dispose();
             agent.Dispose();
         }
+    }
+
+    /// <summary>Feeds at a steady rate until the last kill, and then what is left.</summary>
+    private static async Task<int> FeedAsync(WedgeProcess wedge, CancellationToken killed)
+    {
+        const int Chunk = 2_000;
+        int records = 0;
+        for (; !killed.IsCancellationRequested || records < LeastRecords; records += Chunk)
+            await wedge.FeedAsync(Seed + records, Chunk, Code, step: 1, Sites, group: 100, pauseMicroseconds: killed.IsCancellationRequested ? 0 : 5_000);
+        return records;
     }
 
     private Task<long> StoredAsync() => _database.ValueAsync<long>("SELECT coalesce(sum(position), 0)::bigint FROM reheat_data.marks");

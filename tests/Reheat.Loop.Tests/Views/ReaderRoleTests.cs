@@ -50,7 +50,7 @@ public sealed class ReaderRoleTests : IAsyncLifetime
     [InlineData("CREATE TABLE reheat.mine (x integer)")]
     [InlineData("CREATE TABLE public.mine (x integer)")]
     [InlineData("CREATE SCHEMA mine")]
-    [InlineData("DELETE FROM reheat.builds")]
+    [InlineData("DELETE FROM reheat_data.builds")]
     [InlineData("INSERT INTO reheat_data.targets (name) VALUES ('x')")]
     [InlineData("SELECT reheat_data.ensure_counts_partition(current_date)")]
     public Task It_writes_nothing(string statement) => AssertDeniedAsync(statement);
