@@ -42,7 +42,7 @@ internal sealed class IngestStream(
         using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call = client.Ingest(cancellationToken: ending.Token);
         try
         {
-            await call.RequestStream.WriteAsync(new IngestRequest { Hello = Hello() }, cancel);
+            await WriteAsync(call.RequestStream, new IngestRequest { Hello = Hello() }, cancel);
             if (!await call.ResponseStream.MoveNext(cancel) || call.ResponseStream.Current.Welcome is not { } welcome)
                 throw new RpcException(new Status(StatusCode.Internal, "the collector answered the hello with something else than a welcome"));
             Begin(welcome);
@@ -186,7 +186,7 @@ internal sealed class IngestStream(
         state.Next = batch.To;
         _underWay++;
         _lastSent = clock.GetTimestamp();
-        await requests.WriteAsync(new IngestRequest { Batch = batch }, cancel);
+        await WriteAsync(requests, new IngestRequest { Batch = batch }, cancel);
         status.AddBatch();
     }
 
@@ -199,7 +199,20 @@ internal sealed class IngestStream(
                 bytes.Codes.Add(new SiteCode { Site = index, Code = ByteString.CopyFrom(code) });
         }
         if (bytes.Codes.Count > 0)
-            await requests.WriteAsync(new IngestRequest { SiteBytes = bytes }, cancel);
+            await WriteAsync(requests, new IngestRequest { SiteBytes = bytes }, cancel);
+    }
+
+    private static async Task WriteAsync(IClientStreamWriter<IngestRequest> requests, IngestRequest request, CancellationToken cancel)
+    {
+        try
+        {
+            await requests.WriteAsync(request, cancel);
+        }
+        // A collector that is killed while a write is under way: what the transport met comes out bare, not as the call's status.
+        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            throw new RpcException(new Status(StatusCode.Unavailable, e.Message));
+        }
     }
 
     /// <summary>Waits for an answer or the time, and takes what answers there are.</summary>

@@ -53,9 +53,9 @@ internal static class BuildUpload
                 }
                 await call.RequestStream.CompleteAsync();
             }
-            catch (Exception e) when (e is InvalidOperationException or RpcException { StatusCode: StatusCode.Cancelled })
+            catch (Exception e) when (e is InvalidOperationException or IOException or RpcException { StatusCode: StatusCode.Cancelled })
             {
-                // The collector refused in mid-stream; its answer below says why.
+                // The collector refused in mid-stream or went away; its answer below says which and why.
             }
             return await call.ResponseAsync;
         });

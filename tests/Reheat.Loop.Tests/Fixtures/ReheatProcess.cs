@@ -43,6 +43,14 @@ internal sealed class ReheatProcess : IDisposable
         return new ReheatResult(_process.ExitCode, await _output, await _errors);
     }
 
+    /// <summary>Ends the process and returns what it said until then, for the message of a test that fails.</summary>
+    public async Task<string> SaidAsync()
+    {
+        string state = _process.HasExited ? $"had ended with {_process.ExitCode}" : "was running";
+        await KillAsync();
+        return $"{state}\n{await _output}{await _errors}";
+    }
+
     /// <summary>kill -9.</summary>
     public async Task KillAsync()
     {

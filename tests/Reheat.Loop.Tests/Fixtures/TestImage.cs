@@ -54,7 +54,8 @@ internal sealed class TestImage
     {
         string path = System.IO.Path.Combine(Folder.Value, $"device{salt}.elf");
         Tool.Run("gcc", "-O2", "-g", "-ffreestanding", "-nostdlib", "-static", "-no-pie", "-fcf-protection=none", "-fno-stack-protector",
-            "-Wl,--build-id=sha1", "-Wl,-e,entry", $"-DSALT={salt}", "-o", path, System.IO.Path.Combine(AppContext.BaseDirectory, "Fixtures", "device.c"));
+            "-Wl,--build-id=sha1", "-Wl,-e,entry", $"-DSALT={salt}", "-o", $"{path}.{Environment.ProcessId}", System.IO.Path.Combine(AppContext.BaseDirectory, "Fixtures", "device.c"));
+        File.Move($"{path}.{Environment.ProcessId}", path, overwrite: true); // another run may be reading the old one
         return path;
     }
 

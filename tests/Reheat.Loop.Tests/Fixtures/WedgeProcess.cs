@@ -90,7 +90,8 @@ internal sealed class WedgeProcess : IDisposable
     {
         string folder = Path.Combine(AppContext.BaseDirectory, "Fixtures");
         string program = Path.Combine(folder, "producer");
-        Tool.Run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-I", folder, "-o", program, Path.Combine(folder, "producer.c"));
+        Tool.Run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-I", folder, "-o", $"{program}.{Environment.ProcessId}", Path.Combine(folder, "producer.c"));
+        File.Move($"{program}.{Environment.ProcessId}", program, overwrite: true); // another run may be using the old one
         return program;
     }
 }

@@ -74,7 +74,10 @@ public sealed class MalformedTests : IAsyncLifetime
     {
         using (RawStream rows = await RawStream.OpenAsync(_server.Address, RawStream.Hello("w")))
         {
-            await rows.SendAsync(rows.Batch(0, 4, (1, 1), (2, 1), (3, 1), (4, 1)));
+            Batch named = rows.Batch(0, 4, (1, 1), (2, 1), (3, 1), (4, 1));
+            named.Site.Clear();
+            named.Traps.Clear();
+            await rows.SendAsync(named);
             Status end = await rows.EndAsync();
             Assert.Equal(StatusCode.ResourceExhausted, end.StatusCode);
             Assert.Contains("new_sites has 4 rows: at most 3 a batch", end.Detail, StringComparison.Ordinal);
