@@ -108,11 +108,11 @@ series=demo-linux-6.1-$variant
 	-append "console=tty0 console=ttyS0 nokaslr panic=-1 reheat.rounds=$rounds" >"$artifacts/demo.run.json" ||
 	fail "the guest did not run, see artifacts/demo.console"
 tr -d '\r' <"$artifacts/demo.console" | grep -a '^reheat:' | sed 's/^/    /'
-tr -d '\r' <"$artifacts/demo.console" | grep -qax 'reheat: done' || fail "the guest did not finish, see artifacts/demo.console"
+grep -qax $'reheat: done\r\{0,1\}' "$artifacts/demo.console" || fail "the guest did not finish, see artifacts/demo.console"
 
 say "The annotation list"
 "$reheat" annotations pull --series "$series" --wait -o "$artifacts/demo.annotations"
-sed 's/^  sketch .*//; /^$/d' "$artifacts/demo.annotations" | head -n 14 | sed 's/^/    /'
+awk '!/^  sketch / && n++ < 14 { print "    " $0 }' "$artifacts/demo.annotations"
 echo "    …"
 
 say "What trapped"

@@ -80,7 +80,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
                 Status.AddReconnect();
                 Log.StreamLost(log, options.Wedge, $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}", delay);
             }
-            catch (RpcException) when (cancel.IsCancellationRequested)
+            catch (Exception e) when (cancel.IsCancellationRequested && e is RpcException or IOException or HttpRequestException or InvalidOperationException)
             {
                 cancel.ThrowIfCancellationRequested();
             }

@@ -18,7 +18,7 @@ public sealed record CollectorOptions
     /// <summary>A lease on a wedge lapses after so long without a message.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>Buckets older than this are not kept; older batches are counted at this age, older epochs are refused.</summary>
+    /// <summary>Batches older than this are counted at this age, and older epochs are refused.</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromDays(30);
 
     /// <summary>Rows of one batch, and new sites of one batch.</summary>

@@ -50,7 +50,8 @@ internal sealed class Worker(
             // Jobs may also become due by time: their delay, a retry, a lapsed claim.
             TimeSpan? due = await jobs.NextDueAsync(cancel);
             TimeSpan wait = due is { } d && d < options.LookEvery ? d : options.LookEvery;
-            await listening.WaitAsync((int)Math.Max(wait.TotalMilliseconds, 1), cancel);
+            // A due job may be another worker's build: look again, but not without a pause.
+            await listening.WaitAsync((int)Math.Max(wait.TotalMilliseconds, 200), cancel);
         }
     }
 
@@ -85,14 +86,19 @@ internal sealed class Worker(
         try
         {
             while (await timer.WaitForNextTickAsync(cancel))
-                await jobs.KeepAsync(job.Job, _name, options.Claim, cancel);
+            {
+                try
+                {
+                    await jobs.KeepAsync(job.Job, _name, options.Claim, cancel);
+                }
+                catch (NpgsqlException e)
+                {
+                    Log.DatabaseAway(log, e.Message, timer.Period);
+                }
+            }
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
-        }
-        catch (NpgsqlException e)
-        {
-            Log.DatabaseAway(log, e.Message, options.Claim);
         }
     }
 }

@@ -125,7 +125,7 @@ def refused(build, out):
     process.kill()
     process.wait()
     info = dict(line.split(" ", 1) for line in open(os.path.join(s.directory, "wedge.info")).read().splitlines())
-    check.equal("wedge.info", (info["kind"], info["guest"], info["target"]), ("qemu", "guest", "x86_64"))
+    check.equal("wedge.info", (info["kind"], info["guest"], info["arch"]), ("qemu", "guest", "x86_64"))
     check.equal("no file left over", sorted(os.listdir(s.directory)), ["code", "ring-0", "wedge.info"])
 
 

@@ -17,7 +17,8 @@ internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, IL
     /// <summary>Reads the map. After the heads were sampled and before the records below them are named, so that maps enclose records.</summary>
     public async Task ReadMapAsync(CancellationToken cancel)
     {
-        if (monitorSocket is null || _gone)
+        // Not there yet: QEMU makes it before the guest runs, an agent may be there first.
+        if (monitorSocket is null || _gone || (_monitor is null && !File.Exists(monitorSocket)))
             return;
         await _reading.WaitAsync(cancel);
         try

@@ -32,6 +32,8 @@ internal sealed class IngestStream(
     private int _underWay;
     private long _slowUntil;
     private long _lastSent;
+    private ulong _maxRecords = (ulong)options.MaxBatchRecords;
+    private int _maxSites = int.MaxValue;
     private TimeSpan _keepAlive = TimeSpan.FromSeconds(5);
 
     /// <summary>Streams until the wedge has ended and everything is acknowledged (true), or new rings have come and the stream must begin anew (false).</summary>
@@ -105,6 +107,12 @@ internal sealed class IngestStream(
     private void Begin(Welcome welcome)
     {
         _keepAlive = TimeSpan.FromSeconds(Math.Max(welcome.LeaseSeconds, 1) / 3.0);
+        if (welcome.Limits is { } limits)
+        {
+            _maxRecords = Math.Clamp(limits.MaxBatchRows, 1, (ulong)options.MaxBatchRecords);
+            // One look may add a window of batches, each with no more new sites than records.
+            _maxSites = Math.Max(1, (int)(limits.MaxSites / 2));
+        }
         _rings = [.. session.Rings.Select(r => new RingState(r))];
         foreach (RingState state in _rings)
         {
@@ -126,7 +134,7 @@ internal sealed class IngestStream(
 
     private async Task<bool> SendAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
     {
-        var cutter = new BatchCutter(images, session.Info.Targets, machine.Namer, _sites, status, log);
+        var cutter = new BatchCutter(images, [.. session.Info.Targets.Select(TargetNames.OfRegion)], machine.Namer, _sites, status, log);
         long sampledAt = 0;
         while (true)
         {
@@ -143,10 +151,12 @@ internal sealed class IngestStream(
             foreach (RingState state in _rings)
                 await SendRingAsync(cutter, state, requests, last, cancel);
             await SendWantedAsync(requests, cancel);
+            if (newRings)
+                return false; // before the end: the new ones are not read yet
             if (last && _rings.All(r => r.Acknowledged == r.Ring.Head))
                 return true;
-            if (newRings)
-                return false;
+            if (_sites.Count > _maxSites)
+                return false; // a new stream begins with an empty dictionary
             await WaitAsync(options.Interval, cancel);
         }
     }
@@ -157,7 +167,7 @@ internal sealed class IngestStream(
         {
             while (_underWay >= options.Window || clock.GetTimestamp() < _slowUntil)
                 await WaitAsync(options.Interval, cancel);
-            ulong to = Math.Min(state.Sampled, state.Next + (ulong)options.MaxBatchRecords);
+            ulong to = Math.Min(state.Sampled, state.Next + _maxRecords);
             await SendBatchAsync(Gone(state) ?? cutter.Cut(state.Ring, state.Next, to), state, requests, cancel);
         }
         // Counters change without records (a full ring, code outside every image); and a quiet stream must keep its lease.
@@ -179,10 +189,11 @@ internal sealed class IngestStream(
 
     private async Task SendBatchAsync(Batch batch, RingState state, IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
     {
-        state.Told = state.Ring.Counters;
         if (batch.Counters is { } c)
+        {
             state.Told = new Core.Ring.RingCounters(c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious);
-        state.EverTold = true;
+            state.EverTold = true;
+        }
         state.Next = batch.To;
         _underWay++;
         _lastSent = clock.GetTimestamp();

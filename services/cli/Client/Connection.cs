@@ -6,7 +6,8 @@ namespace Reheat.Cli.Client;
 /// <summary>The connection of a command to the collector.</summary>
 internal sealed class Connection(Uri collector) : IDisposable
 {
-    private readonly GrpcChannel _channel = GrpcChannel.ForAddress(collector);
+    private readonly GrpcChannel _channel = GrpcChannel.ForAddress(
+        collector, new GrpcChannelOptions { MaxReceiveMessageSize = null }); // lists and their provenance have no bound
 
     /// <summary>Where it goes to.</summary>
     public Uri Collector => collector;

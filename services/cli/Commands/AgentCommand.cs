@@ -57,7 +57,7 @@ internal static class AgentCommand
             Collector = connection.Collector,
             Wedge = parsed.GetValue(WedgeName) is { Length: > 0 } name ? name : $"{Environment.MachineName}/{Path.GetFileName(session)}",
             Images = GuestImages.Read(parsed.GetValue(Images)!),
-            MonitorSocket = File.Exists(monitor) ? monitor : null,
+            MonitorSocket = monitor,
         };
         await using var agent = new WedgeAgent(options, TimeProvider.System, logs.CreateLogger<WedgeAgent>());
         try

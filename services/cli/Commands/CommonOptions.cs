@@ -15,7 +15,14 @@ internal static class CommonOptions
     {
         Description = "The collector's URL. Default: $REHEAT_COLLECTOR, or " + DefaultCollector + ".",
         HelpName = "URL",
-        DefaultValueFactory = _ => new Uri(Environment.GetEnvironmentVariable("REHEAT_COLLECTOR") is { Length: > 0 } url ? url : DefaultCollector),
+        DefaultValueFactory = result =>
+        {
+            string url = Environment.GetEnvironmentVariable("REHEAT_COLLECTOR") is { Length: > 0 } named ? named : DefaultCollector;
+            if (Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https")
+                return uri;
+            result.AddError($"REHEAT_COLLECTOR is {url}: expected a URL such as {DefaultCollector}");
+            return new Uri(DefaultCollector);
+        },
         CustomParser = result =>
         {
             if (Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https")

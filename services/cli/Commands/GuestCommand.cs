@@ -74,6 +74,15 @@ internal static class GuestCommand
 
     public static Command Create()
     {
+        foreach (Option<double> seconds in (Option<double>[])[TimeLimit, DrainLimit])
+        {
+            seconds.Validators.Add(result =>
+            {
+                if (result.Errors.Any() || result.GetValueOrDefault<double>() is >= 0 and <= 1_000_000)
+                    return;
+                result.AddError($"{seconds.Name} {result.Tokens[0].Value}: expected 0 to 1,000,000 seconds");
+            });
+        }
         var run = new Command("run", "Boot a guest under the QEMU wedge and stream its traces. Ends when QEMU ends, after --time-limit or on Ctrl-C; nothing recorded is lost.")
         {
             Images, Series, Guest, TimeLimit, DrainLimit, Console, Session, Capacity, Verbose, CommonOptions.Json, Qemu,

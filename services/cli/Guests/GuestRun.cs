@@ -34,13 +34,14 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
     /// <exception cref="CommandException">QEMU cannot be started.</exception>
     public async Task<GuestEnd> RunAsync(TimeSpan limit, CancellationToken interrupt)
     {
+        await using FileStream? output = OpenConsole();
         using Process process = Start();
         GuestEnd end = GuestEnd.Ended;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(interrupt);
         if (limit > TimeSpan.Zero)
             stop.CancelAfter(limit);
         Task exited = process.WaitForExitAsync(CancellationToken.None);
-        Task copying = console is null ? Task.CompletedTask : CopyAsync(process, console);
+        Task copying = output is null ? Task.CompletedTask : process.StandardOutput.BaseStream.CopyToAsync(output, CancellationToken.None);
         QmpClient? control = await ConnectAsync(exited);
         try
         {
@@ -50,7 +51,7 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
             if (first == stopped)
                 end = interrupt.IsCancellationRequested ? GuestEnd.Interrupted : GuestEnd.TimeLimit;
             if (first != exited && control is not null)
-                await EndInOrderAsync(control, exited);
+                await Task.WhenAny(EndInOrderAsync(control, exited), Task.Delay(2 * OrderlyEnd, CancellationToken.None));
             if (!exited.IsCompleted && await Task.WhenAny(exited, Task.Delay(OrderlyEnd, CancellationToken.None)) != exited)
                 process.Kill();
             await exited;
@@ -84,10 +85,17 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
         }
     }
 
-    private static async Task CopyAsync(Process process, string path)
+    private FileStream? OpenConsole()
     {
-        await using FileStream file = File.Create(path);
-        await process.StandardOutput.BaseStream.CopyToAsync(file);
+        try
+        {
+            return console is null ? null : File.Create(console);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            agent.WedgeEnded();
+            throw new CommandException(Cli.ExitCode.Usage, $"--console {console}: {e.Message}");
+        }
     }
 
     /// <summary>The control monitor, or null if QEMU ended before it answered.</summary>

@@ -13,8 +13,9 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
     private const int MaxImages = 4096;
     private const int MaxPartsOfImage = 100_000;
 
-    // The executable sections of the largest kernels are a tenth of this.
-    private const long MaxPackedPart = 512L << 20;
+    // The executable sections of the largest kernels are a quarter of this.
+    private const long MaxPackedPart = 128L << 20;
+    private const ulong MaxRawPart = 512UL << 20;
 
     /// <inheritdoc/>
     public override async Task<MissingPartsResponse> MissingParts(MissingPartsRequest request, ServerCallContext context)
@@ -93,8 +94,8 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
         part.Packed.WriteTo(packed);
         if (!part.Last)
             return;
-        if (part.Sha256.Length != 32 || part.RawSize > long.MaxValue)
-            throw Invalid($"a part with a hash of {part.Sha256.Length} bytes and a size of {part.RawSize}");
+        if (part.Sha256.Length != 32 || part.RawSize > MaxRawPart)
+            throw Invalid($"a part with a hash of {part.Sha256.Length} bytes and a size of {part.RawSize}: SHA-256 has 32, and a part unpacks to at most {MaxRawPart >> 20} MiB");
         try
         {
             await parts.AddAsync(part.Sha256.ToByteArray(), (long)part.RawSize, packed.ToArray(), cancel);

@@ -21,6 +21,9 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
             return $"ring {batch.Ring} was not named in the hello";
         if (batch.From > batch.To || batch.To > long.MaxValue)
             return $"positions [{batch.From}, {batch.To}): from must not be beyond to, and both below 2^63";
+        // Positions alone make a batch countable once: nothing may be counted that stands at none.
+        if (batch.From == batch.To && (rows > 0 || batch.Drops.Count > 0))
+            return $"positions [{batch.From}, {batch.To}) are none, with {rows} rows and {batch.Drops.Count} drops: an empty range carries counters alone";
         if (batch.Traps.Count != 0 && batch.Traps.Count != rows)
             return $"traps has {batch.Traps.Count} rows, site has {rows}: leave it empty or fill every row";
         if (batch.Elements.Count != 0 && batch.Elements.Count != rows)

@@ -66,7 +66,7 @@ public sealed class PrivateCluster : IAsyncDisposable
         if (!running)
         {
             await RunAsync(binaries.Path("pg_ctl"),
-                ["-D", data, "-l", logFile, "-w", "-t", "60", "-o", $"-k {socket} -c listen_addresses= -c max_connections=200 -c unix_socket_permissions=0700", "start"],
+                ["-D", data, "-l", logFile, "-w", "-t", "60", "-o", $"-k {ShellQuoted(socket)} -c listen_addresses= -c max_connections=200 -c unix_socket_permissions=0700", "start"],
                 "PostgreSQL did not start", logFile, cancel);
         }
         var cluster = new PrivateCluster(binaries, directory, socket, !running);
@@ -124,6 +124,9 @@ public sealed class PrivateCluster : IAsyncDisposable
             await RunAsync("chown", [ServerUser, path], $"no user {ServerUser} — install the package postgresql", "", cancel, asServer: false);
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
+
+    // pg_ctl hands its -o to a shell.
+    private static string ShellQuoted(string text) => "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 
     private static async Task<bool> RunningAsync(PostgresBinaries binaries, string data, CancellationToken cancel) =>
         (await RunAsync(binaries.Path("pg_ctl"), ["-D", data, "status"], null, "", cancel)) == 0;

@@ -30,7 +30,7 @@ internal static class MarkStore
         foreach (IngestBatch batch in batches)
         {
             var key = (batch.Stream.Wedge, batch.Stream.Epoch, batch.Ring);
-            // A mark that is gone (retention took the epoch) fences its stream off too.
+            // A mark that is gone fences its stream off too.
             if (!marks.TryGetValue(key, out (long Lease, long Position) mark) || mark.Lease != batch.Stream.Lease)
             {
                 batch.Fate = BatchFate.LeaseLost;
@@ -56,7 +56,7 @@ internal static class MarkStore
             [.. batches.GroupBy(b => (b.Stream.Wedge, b.Stream.Epoch, b.Ring))];
         if (rings.Length == 0)
             return;
-        WedgeCounters[] counters = [.. rings.Select(r => r.Last(IsCountedLast).Counters ?? default)];
+        WedgeCounters[] counters = [.. rings.Select(r => r.LastOrDefault(b => b.Counters is not null)?.Counters ?? default)];
         await using var command = new NpgsqlCommand(
             """
             UPDATE reheat_data.marks m
@@ -87,8 +87,6 @@ internal static class MarkStore
         command.Parameters.Add(Array(counters.Select(c => c.OutsideTraps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.Spurious), NpgsqlDbType.Bigint));
         await command.ExecuteNonQueryAsync(cancel);
-
-        static bool IsCountedLast(IngestBatch batch) => batch.Fate == BatchFate.Counted;
     }
 
     private static long Executions(IngestBatch batch, Core.Outcome outcome)

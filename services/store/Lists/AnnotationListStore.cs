@@ -22,6 +22,8 @@ public sealed class AnnotationListStore(NpgsqlDataSource database)
         byte[] sha256 = SHA256.HashData(Encoding.UTF8.GetBytes(result.Body));
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
+        // Versions of one build are numbered one after another.
+        await connection.ExecuteAsync(new CommandDefinition("SELECT pg_advisory_xact_lock(@Build)", new { job.Build }, transaction, cancellationToken: cancel));
         if (!await JobStore.FinishAsync(connection, job.Job, worker, cancel))
             return null;
         await VerdictStore.ReplaceAsync(connection, result.Sites, cancel);

@@ -72,9 +72,9 @@ public sealed class JobStore(NpgsqlDataSource database)
             WHERE job = (
                 SELECT job FROM reheat_data.jobs j
                 WHERE (state = 'queued' AND run_after <= now() OR state = 'running' AND worker_until < now())
-                  -- One worker a build at a time, so that versions come in order.
+                  -- One worker a build at a time, so that versions come in order; a claim that lapsed is taken up before what waits behind it.
                   AND NOT EXISTS (SELECT FROM reheat_data.jobs r
-                                  WHERE r.build = j.build AND r.kind = j.kind AND r.job <> j.job AND r.state = 'running' AND r.worker_until >= now())
+                                  WHERE r.build = j.build AND r.kind = j.kind AND r.job <> j.job AND r.state = 'running')
                 ORDER BY run_after, job LIMIT 1 FOR UPDATE SKIP LOCKED)
             RETURNING job, kind, build, attempts
             """, new { worker, claim }, cancellationToken: cancel));

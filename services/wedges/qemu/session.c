@@ -95,7 +95,7 @@ static int write_info(const qemu_info_t *info)
 	if (!out)
 		return complain(temporary, "cannot create");
 	fprintf(out, "kind qemu\nversion %s\nguest %s\n", WEDGE_VERSION, options.guest);
-	fprintf(out, "target %s\npid %d\nepoch %016llx\ncreated %llu\n", info->target_name, (int)getpid(),
+	fprintf(out, "arch %s\npid %d\nepoch %016llx\ncreated %llu\n", info->target_name, (int)getpid(),
 		(unsigned long long)epoch, (unsigned long long)created);
 	fprintf(out, "capacity %llu\naddresses %s\n", (unsigned long long)options.capacity, physical_source());
 	for (i = 0; i < options.ranges; i++)

@@ -31,7 +31,7 @@ public sealed class HostileCountTests : IAsyncLifetime
         using RawStream stream = await RawStream.OpenAsync(_server.Address, RawStream.Hello("w"));
         SiteKind hit = RawStream.Kind();
         hit.Outcome = Outcome.Hit;
-        var batch = new Batch { NewSites = new SiteColumns { NewKinds = { hit }, AddressDelta = { 1 }, Kind = { 0 } } };
+        var batch = new Batch { To = 1, NewSites = new SiteColumns { NewKinds = { hit }, AddressDelta = { 1 }, Kind = { 0 } } };
         for (int i = 0; i < 40_000; i++)
         {
             batch.Site.Add(0);

@@ -27,6 +27,7 @@ public sealed class MalformedTests : IAsyncLifetime
         ["target length"] = (b => b.NewSites.NewKinds[0].Target = new string('a', 65), StatusCode.InvalidArgument, "expected 1 to 64 characters"),
         ["more traps than positions"] = (b => b.Traps[0] = 10, StatusCode.InvalidArgument, "11 traps in 10 positions [0, 10)"),
         ["from beyond to"] = (b => b.From = 11, StatusCode.InvalidArgument, "positions [11, 10)"),
+        ["rows at no position"] = (b => b.To = 0, StatusCode.InvalidArgument, "an empty range carries counters alone"),
         ["to beyond 2^63"] = (b => b.To = 1UL << 63, StatusCode.InvalidArgument, "both below 2^63"),
         ["ring not named"] = (b => b.Ring = 4, StatusCode.InvalidArgument, "ring 4 was not named in the hello"),
         ["count of a row"] = (b => b.Elements.Add([Huge + 1, 0]), StatusCode.InvalidArgument, "row 0 counts 1 executions and 281474976710657 elements"),
@@ -143,7 +144,7 @@ public sealed class MalformedTests : IAsyncLifetime
         foreach ((uint site, byte[] code, string message) in ((uint, byte[], string)[])[(1, [1], "names site 1: the stream has named 1"), (0, [], "has 0 bytes"), (0, new byte[16], "has 16 bytes")])
         {
             using RawStream stream = await RawStream.OpenAsync(_server.Address, RawStream.Hello("w"));
-            await stream.SendAsync(stream.Batch(0, 0, (0x1000, 0)));
+            await stream.SendAsync(stream.Batch(0, 1, (0x1000, 0)));
             await stream.SendAsync(new IngestRequest { SiteBytes = new SiteBytes { Codes = { new SiteCode { Site = site, Code = ByteString.CopyFrom(code) } } } });
             Status end = await stream.EndAsync();
             Assert.Equal(StatusCode.InvalidArgument, end.StatusCode);

@@ -94,7 +94,7 @@ public sealed class ViewTests : IAsyncLifetime
         hit.Outcome = Outcome.Hit;
         await stream.CountAsync(new Batch
         {
-            To = traps,
+            To = Math.Max(traps, 1), // hits stand in a range too
             NewSites = new SiteColumns { NewKinds = { RawStream.Kind(), hit }, AddressDelta = { (long)address, 0 }, Kind = { 0, 1 } },
             Site = { 0, 1 },
             Traps = { traps, hits },
