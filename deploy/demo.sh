@@ -53,7 +53,7 @@ finish() {
 		return
 	fi
 	if [[ -n $up ]]; then
-		kill -INT "$up" 2>/dev/null || true
+		kill -TERM "$up" 2>/dev/null || true # not INT: a script's background processes ignore it
 		wait "$up" 2>/dev/null || true
 	fi
 	[[ -z $state ]] || rm -rf "$state"
