@@ -97,6 +97,8 @@ static int write_info(const qemu_info_t *info)
 	fprintf(out, "kind qemu\nversion %s\nguest %s\n", WEDGE_VERSION, options.guest);
 	fprintf(out, "arch %s\npid %d\nepoch %016llx\ncreated %llu\n", info->target_name, (int)getpid(),
 		(unsigned long long)epoch, (unsigned long long)created);
+	if (options.annotated)
+		fprintf(out, "annotated %u\n", annotated_count());
 	fprintf(out, "capacity %llu\naddresses %s\n", (unsigned long long)options.capacity, physical_source());
 	for (i = 0; i < options.ranges; i++)
 		fprintf(out, "inside 0x%llx-0x%llx\n", (unsigned long long)options.inside[i].low,
