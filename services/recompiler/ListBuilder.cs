@@ -41,9 +41,9 @@ internal static class ListBuilder
             Image = first.Observed.Image,
             Address = first.Observed.Address,
             Offset = first.Instruction.Offset,
-            Traps = group.Sum(s => s.Observed.Traps),
-            Hits = group.Sum(s => s.Observed.Hits),
-            Elements = group.Sum(s => s.Observed.Elements),
+            Traps = Saturating.Sum(group.Select(s => s.Observed.Traps)),
+            Hits = Saturating.Sum(group.Select(s => s.Observed.Hits)),
+            Elements = Saturating.Sum(group.Select(s => s.Observed.Elements)),
             Wedges = group.Max(s => s.Observed.Wedges),
             Source = first.Verdict.Source.Length > 0 ? first.Verdict.Source : null,
         };

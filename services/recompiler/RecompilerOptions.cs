@@ -18,6 +18,9 @@ public sealed record RecompilerOptions
     /// <summary>Distinct wedges that must have seen a site.</summary>
     public int MinimumWedges { get; init; } = 1;
 
+    /// <summary>How often to ask whether sites that were refused for want of a quorum have one by now; never if every site has one.</summary>
+    public TimeSpan QuorumLookEvery { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Throws with the setting's name and value if one makes no sense.</summary>
     public RecompilerOptions Validated()
     {
@@ -26,6 +29,7 @@ public sealed record RecompilerOptions
         Require(LookEvery >= TimeSpan.FromMilliseconds(10), nameof(LookEvery), LookEvery, "expected at least 10 ms");
         Require(MinimumTraps >= 1, nameof(MinimumTraps), MinimumTraps, "expected at least 1");
         Require(MinimumWedges >= 1, nameof(MinimumWedges), MinimumWedges, "expected at least 1");
+        Require(QuorumLookEvery >= TimeSpan.FromMilliseconds(10), nameof(QuorumLookEvery), QuorumLookEvery, "expected at least 10 ms");
         return this;
     }
 

@@ -37,31 +37,32 @@ internal static class SiteResolver
             return new ResolvedSite(site, Verdict(site, function.Name, offset, unit, source, "", Refusal.NotAnInstruction, $"{site.Address} is inside an instruction"), code, unit);
         }
         SiteInstruction decoded = instruction.Instruction;
-        (Refusal refusal, Operation operation, string detail) = Judge(image, site, decoded, policy);
+        (Refusal refusal, Operation operation, string detail, bool doubtCode) = Judge(image, site, decoded, policy);
         if (refusal == Refusal.None && !instruction.IsCounted)
             refusal = Refusal.PatchedAtRunTime;
         return new ResolvedSite(
-            site, Verdict(site, function.Name, offset, unit, source, code.Text(instruction), refusal, detail), code, unit, instruction, operation);
+            site, Verdict(site, function.Name, offset, unit, source, code.Text(instruction), refusal, detail) with { DoubtedCode = doubtCode ? site.Code : null },
+            code, unit, instruction, operation);
     }
 
     public static ResolvedSite Refused(ObservedSite site, Refusal refusal, string detail) =>
         new(site, Verdict(site, "", 0, "", "", "", refusal, detail));
 
-    private static (Refusal Refusal, Operation Operation, string Detail) Judge(ResolvedImage image, ObservedSite site, SiteInstruction decoded, AnnotationPolicy policy)
+    private static (Refusal Refusal, Operation Operation, string Detail, bool DoubtCode) Judge(ResolvedImage image, ObservedSite site, SiteInstruction decoded, AnnotationPolicy policy)
     {
         Operation operation = decoded.Intended(site.Key.Operation);
         PatchKinds patches = image.PatchesAt(site.Address, decoded.Length);
         bool ranAsInImage = site.Code is null || image.Elf.BytesAt(site.Address, site.Code.Length).SequenceEqual(site.Code);
         if ((patches & PatchKinds.AlternativeReplacement) != 0)
-            return (Refusal.AlternativeReplacement, operation, "");
+            return (Refusal.AlternativeReplacement, operation, "", false);
         if (!ranAsInImage)
         {
             if ((patches & PatchKinds.Rewritten) == 0)
-                return (Refusal.BytesDiffer, operation, $"the guest ran {Convert.ToHexStringLower(site.Code!)}: is this the image that it runs?");
+                return (Refusal.BytesDiffer, operation, $"the guest ran {Convert.ToHexStringLower(site.Code!)}: is this the image that it runs?", true);
             // The bytes that ran were an alternative's. The original is what can be annotated; it must make the same access.
             var ran = SiteInstruction.Decode(site.Code, site.Address.Value, image.Bitness);
             if (ran.Check(site.Key.Operation, site.Key.Size) is not Refusal.None and var wrong)
-                return (wrong, operation, "as it ran");
+                return (wrong, operation, "as it ran", true);
             operation = (decoded.Reads, decoded.Writes) switch
             {
                 (true, true) => site.Key.Operation,
@@ -70,16 +71,17 @@ internal static class SiteResolver
             };
         }
         if (decoded.Check(operation, site.Key.Size) is not Refusal.None and var refusal)
-            return (refusal, operation, $"{decoded.Mnemonic} of {decoded.AccessSize} bytes, trapped as {site.Key.Operation.Name()} of {site.Key.Size}");
+            return (refusal, operation, $"{decoded.Mnemonic} of {decoded.AccessSize} bytes, trapped as {site.Key.Operation.Name()} of {site.Key.Size}", false);
         if ((patches & PatchKinds.ExceptionSite) != 0)
-            return (Refusal.ExceptionTable, operation, "");
+            return (Refusal.ExceptionTable, operation, "", false);
         if ((patches & PatchKinds.Noinstr) != 0)
-            return (Refusal.NoInstrument, operation, "");
+            return (Refusal.NoInstrument, operation, "", false);
         if ((patches & PatchKinds.Rewritten & ~PatchKinds.Alternative & ~PatchKinds.SmpLock) != 0)
-            return (Refusal.PatchedAtRunTime, operation, patches.ToString());
-        if (site.Traps + site.Hits < policy.MinimumTraps || site.Wedges < policy.MinimumWedges)
-            return (Refusal.QuorumNotMet, operation, $"{site.Traps + site.Hits} executions of {policy.MinimumTraps}, {site.Wedges} wedges of {policy.MinimumWedges}");
-        return (Refusal.None, operation, (patches & PatchKinds.Alternative) != 0 ? "valid while the original of the alternative stands" : "");
+            return (Refusal.PatchedAtRunTime, operation, patches.ToString(), false);
+        long executions = Saturating.Add(site.Traps, site.Hits);
+        if (executions < policy.MinimumTraps || site.Wedges < policy.MinimumWedges)
+            return (Refusal.QuorumNotMet, operation, $"{executions} executions of {policy.MinimumTraps}, {site.Wedges} wedges of {policy.MinimumWedges}", false);
+        return (Refusal.None, operation, (patches & PatchKinds.Alternative) != 0 ? "valid while the original of the alternative stands" : "", false);
     }
 
     private static Operation Read(Operation operation) => operation is Operation.DeviceExchange or Operation.DeviceRead or Operation.DeviceWrite

@@ -53,6 +53,20 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         long Count(DropReason reason) => drops.TryGetValue(reason, out Drop? drop) ? (long)drop.Records : 0;
     }
 
+    /// <summary>The batch that says that these positions are given up, as the collector refuses what stands there.</summary>
+    public static Batch GiveUp(RingFile ring, ulong from, ulong to)
+    {
+        var drop = new Drop { Reason = DropReason.Refused, Records = to - from };
+        for (ulong position = from; position < to;)
+        {
+            ReadOnlySpan<RingRecord> records = ring.Records(position, to);
+            foreach (ref readonly RingRecord record in records)
+                drop.Traps += record.IsTrap ? 1u : 0;
+            position += (ulong)records.Length;
+        }
+        return new Batch { Ring = ring.Ring, From = from, To = to, Drops = { drop } };
+    }
+
     private void Take(RingFile ring, ulong position, in RingRecord record, Dictionary<DropReason, Drop> drops)
     {
         if (record.Sequence != (uint)position)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Reheat.Cli.Client;
 using Reheat.Cli.Terminal;
+using Reheat.Core;
 using Reheat.V1;
 using Spectre.Console;
 
@@ -36,12 +37,12 @@ internal static class CoverageCommand
     private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
     {
         CoverageResponse response = await connection.Coverage.GetCoverageAsync(CommonOptions.Selector(parsed), cancellationToken: cancel);
-        AccountingResponse accounting = await connection.Coverage.GetAccountingAsync(new AccountingRequest(), cancellationToken: cancel);
+        AccountingResponse accounting = await connection.Coverage.GetAccountingAsync(new AccountingRequest { Summary = true }, cancellationToken: cancel);
         CoverageRow[] observed = [.. response.Rows.Where(r => r.Traps + r.Hits > 0)];
-        ulong traps = observed.Aggregate(0UL, (sum, r) => sum + r.Traps);
-        ulong hits = observed.Aggregate(0UL, (sum, r) => sum + r.Hits);
-        double? total = traps + hits > 0 ? hits / (double)(traps + hits) : null;
-        ulong dropped = accounting.Rows.Aggregate(0UL, (sum, r) => sum + r.Dropped);
+        ulong traps = Saturating.Sum(observed.Select(r => r.Traps));
+        ulong hits = Saturating.Sum(observed.Select(r => r.Hits));
+        double? total = traps > 0 || hits > 0 ? hits / ((double)traps + hits) : null;
+        ulong dropped = accounting.Summary?.Dropped ?? 0;
         screen.Show(
             new
             {
@@ -83,6 +84,6 @@ internal static class CoverageCommand
         table.AddRow("[bold]all[/]", "", "", Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
         console.Write(table);
         if (dropped > 0)
-            console.WriteLine($"{Format.Count(dropped)} traps were dropped and are in no row (view reheat.drops says why)");
+            console.WriteLine($"{Format.Count(dropped)} traps of all wedges were dropped and are in no row (view reheat.drops says why)");
     }
 }

@@ -77,6 +77,21 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
     public override async Task<AccountingResponse> GetAccounting(AccountingRequest request, ServerCallContext context)
     {
         var response = new AccountingResponse();
+        if (request.Summary)
+        {
+            AccountingSums sums = await coverage.AccountingSumsAsync(request.Wedge, context.CancellationToken);
+            response.Summary = new AccountingSummary
+            {
+                Wedges = (ulong)sums.Wedges,
+                Epochs = (ulong)sums.Epochs,
+                Recorded = (ulong)sums.Recorded,
+                Stored = (ulong)sums.Stored,
+                Dropped = (ulong)sums.Dropped,
+                OutsideImages = (ulong)sums.OutsideImages,
+                Pending = sums.Pending,
+            };
+            return response;
+        }
         response.Rows.AddRange((await coverage.AccountingAsync(request.Wedge, context.CancellationToken)).Select(r => new V1.AccountingRow
         {
             Wedge = r.Wedge,

@@ -61,6 +61,9 @@ public sealed class SiteRow
 /// <summary>A row of the view <c>reheat.accounting</c>.</summary>
 public sealed record AccountingRow(string Wedge, long Epoch, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending);
 
+/// <summary>Rows of the view <c>reheat.accounting</c>, added up.</summary>
+public sealed record AccountingSums(long Wedges, long Epochs, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending);
+
 /// <summary>Reads the views, and nothing but the views, as a dashboard does.</summary>
 public sealed class CoverageStore(NpgsqlDataSource database)
 {
@@ -71,7 +74,7 @@ public sealed class CoverageStore(NpgsqlDataSource database)
         return [.. await connection.QueryAsync<CoverageRow>(new CommandDefinition(
             """
             SELECT image, operation, target, sites, traps, hits, coverage FROM reheat.coverage
-            WHERE build = @build ORDER BY traps + hits DESC, image, operation, target
+            WHERE build = @build ORDER BY traps::float8 + hits DESC, image, operation, target
             """, new { build }, cancellationToken: cancel))];
     }
 
@@ -109,6 +112,20 @@ public sealed class CoverageStore(NpgsqlDataSource database)
         return [.. await connection.QueryAsync<UnregisteredImageRow>(new CommandDefinition(
             "SELECT build_id AS buildid, sites, traps FROM reheat.unregistered_images ORDER BY traps DESC, build_id LIMIT @limit",
             new { limit }, cancellationToken: cancel))];
+    }
+
+    /// <summary>The accounts of one wedge, or of all if <paramref name="wedge"/> is empty, added up.</summary>
+    public async Task<AccountingSums> AccountingSumsAsync(string wedge, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return await connection.QuerySingleAsync<AccountingSums>(new CommandDefinition(
+            """
+            SELECT count(DISTINCT wedge) AS wedges, count(*) AS epochs,
+                   coalesce(reheat.saturated(sum(recorded)), 0) AS recorded, coalesce(reheat.saturated(sum(stored)), 0) AS stored,
+                   coalesce(reheat.saturated(sum(dropped)), 0) AS dropped, coalesce(reheat.saturated(sum(outside_images)), 0) AS outsideimages,
+                   coalesce(reheat.saturated(sum(pending)), 0) AS pending
+            FROM reheat.accounting WHERE @wedge = '' OR wedge = @wedge
+            """, new { wedge }, cancellationToken: cancel));
     }
 
     /// <summary>The accounts of one wedge, or of all if <paramref name="wedge"/> is empty, newest first.</summary>

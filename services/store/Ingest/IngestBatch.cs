@@ -45,7 +45,7 @@ public enum BatchFate
     /// <summary>Another agent holds the wedge by now.</summary>
     LeaseLost,
 
-    /// <summary>The database cannot hold it: a sum would leave its range.</summary>
+    /// <summary>The database cannot hold it.</summary>
     Unstorable,
 }
 

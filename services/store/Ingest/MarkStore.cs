@@ -1,6 +1,7 @@
 using Dapper;
 using Npgsql;
 using NpgsqlTypes;
+using Reheat.Core;
 
 namespace Reheat.Store.Ingest;
 
@@ -61,9 +62,9 @@ internal static class MarkStore
             """
             UPDATE reheat_data.marks m
             SET position = u.position,
-                stored_traps = m.stored_traps + u.traps,
-                stored_hits = m.stored_hits + u.hits,
-                clamped_traps = m.clamped_traps + u.clamped,
+                stored_traps = m.stored_traps + least(u.traps, 9223372036854775807 - m.stored_traps),
+                stored_hits = m.stored_hits + least(u.hits, 9223372036854775807 - m.stored_hits),
+                clamped_traps = m.clamped_traps + least(u.clamped, 9223372036854775807 - m.clamped_traps),
                 wedge_traps = greatest(m.wedge_traps, u.wedge_traps),
                 ring_full_traps = greatest(m.ring_full_traps, u.full_traps),
                 ring_full_records = greatest(m.ring_full_records, u.full_records),
@@ -78,9 +79,9 @@ internal static class MarkStore
         command.Parameters.Add(Array(rings.Select(r => r.Key.Epoch), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(rings.Select(r => r.Key.Ring), NpgsqlDbType.Integer));
         command.Parameters.Add(Array(rings.Select(r => r.Max(b => b.To)), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => Executions(b, Core.Outcome.Trap))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => Executions(b, Core.Outcome.Hit))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => b.Clamped ? Executions(b, Core.Outcome.Trap) : 0)), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => Executions(b, Outcome.Trap)))), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => Executions(b, Outcome.Hit)))), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Clamped ? Executions(b, Outcome.Trap) : 0))), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.Traps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.DroppedTraps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.DroppedRecords), NpgsqlDbType.Bigint));
@@ -89,7 +90,7 @@ internal static class MarkStore
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    private static long Executions(IngestBatch batch, Core.Outcome outcome)
+    private static long Executions(IngestBatch batch, Outcome outcome)
     {
         long sum = 0;
         foreach (CountRow row in batch.Rows)

@@ -4,7 +4,8 @@
  *
  * Layout. A session is a directory; the wedge creates it and everything in it:
  *
- *	wedge.info	text, "key value" a line: kind, version, guest; further keys are the wedge's own
+ *	wedge.info	text, "key value" a line: kind, version, guest, pid-namespace (the inode number of
+ *			/proc/self/ns/pid, to which producer_pid belongs); further keys are the wedge's own
  *	ring-N		one ring for each producer N (a vCPU, a CPU, a thread)
  *	code		the bytes of each recorded instruction, once a site (struct rh_code_header below)
  *
@@ -17,7 +18,11 @@
  *
  * Contract.
  *  - One producer and one consumer per ring. The producer alone writes head, the counters and records; the consumer
- *    alone writes tail and the consumer fields.
+ *    alone writes tail and the consumer fields. A consumer holds a lock on the ring's whole file (fcntl F_OFD_SETLK,
+ *    F_WRLCK) for as long as it consumes; consumer_pid is for people (process numbers mean nothing in another PID namespace, or once used again).
+ *  - A producer that is gone without closing is found out by producer_pid, and only by a consumer in the same PID
+ *    namespace, which wedge.info tells. In another one, or if the wedge is no process (a kernel), a ring ends by closed
+ *    alone, or when the consumer is told that the wedge has ended (reheat agent --ended).
  *  - The producer fills a record, then stores head with release order. The consumer loads head with acquire order,
  *    so that it never sees a record half written. The consumer stores tail with release order once a record is safe
  *    elsewhere (acknowledged by a collector, or synced to a spool); the producer loads tail with acquire order before
@@ -126,7 +131,7 @@ struct rh_ring_header {
 	rh_u32 pad1;
 
 	rh_u64 tail __attribute__((aligned(64)));
-	rh_u32 consumer_pid;		/* 0: none attached */
+	rh_u32 consumer_pid;		/* 0: none attached; the lock tells */
 	rh_u32 pad2;
 
 	rh_u64 hits __attribute__((aligned(64)));	/* the producer's again; executions of annotated sites, pushed or dropped */

@@ -77,6 +77,11 @@ public sealed class ViewTests : IAsyncLifetime
             await _database.RowsAsync<(string, long, long)>("SELECT reason, traps, records FROM reheat.drops ORDER BY reason"));
         AccountingRow row = Assert.Single((await _server.Coverage.GetAccountingAsync(new AccountingRequest { Wedge = "w" })).Rows);
         Assert.Equal((30UL, 10UL, 8UL, 102UL, 10L), (row.Recorded, row.Stored, row.Dropped, row.OutsideImages, row.Pending));
+
+        await CountAsync(traps: 4, hits: 0, wedge: "other");
+        AccountingResponse all = await _server.Coverage.GetAccountingAsync(new AccountingRequest { Summary = true });
+        Assert.Empty(all.Rows);
+        Assert.Equal(new AccountingSummary { Wedges = 2, Epochs = 2, Recorded = 30, Stored = 14, Dropped = 8, OutsideImages = 102, Pending = 6 }, all.Summary);
     }
 
     [Fact]
