@@ -1,5 +1,5 @@
 /*
- * A kernel of one page in three builds of one source: SITES 0 plain, 1 padded with records, 2 moved into thunks (policy selftest), as a
+ * A kernel of one page in three builds of one source: VERSION makes builds that differ in nothing else. SITES 0 plain, 1 padded with records, 2 moved into thunks (policy selftest), as a
  * second pass emits them. DRIFT changes a function as a new version of its source would. OMIT leaves one site as it was.
  */
 	.macro record target, start, end
@@ -94,5 +94,5 @@ rare_site:
 	hlt
 	finish _start
 	.data
-counter: .long 0
+counter: .long 0, VERSION
 	.section .note.GNU-stack, "", @progbits

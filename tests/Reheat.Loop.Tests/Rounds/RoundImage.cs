@@ -49,7 +49,7 @@ internal sealed class RoundImage
         {
             Directory.CreateDirectory(directory);
             string made = $"{path}.{Guid.NewGuid():N}";
-            Tool.Run("gcc", ["-g", "-nostdlib", "-no-pie", "-Wl,--build-id=sha1", $"-Wl,--defsym=version={version}", $"-DSITES={(int)sites}", .. defines,
+            Tool.Run("gcc", ["-g", "-nostdlib", "-no-pie", "-Wl,--build-id=sha1", $"-DVERSION={version}", $"-DSITES={(int)sites}", .. defines,
                 "-o", made, System.IO.Path.Combine(AppContext.BaseDirectory, "Fixtures", "rounds.S")]);
             File.Move(made, path, overwrite: true);
         }
