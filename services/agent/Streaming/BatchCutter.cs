@@ -63,7 +63,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         {
             ReadOnlySpan<RingRecord> records = ring.Records(position, to);
             foreach (ref readonly RingRecord record in records)
-                drop.Traps += record.IsTrap ? 1u : 0;
+                Count(drop, in record);
             position += (ulong)records.Length;
         }
         return new Batch { Ring = ring.Ring, From = from, To = to, Drops = { drop } };
@@ -112,12 +112,17 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         if (!drops.TryGetValue(reason, out Drop? drop))
             drops.Add(reason, drop = new Drop { Reason = reason });
         drop.Records++;
+        Count(drop, in record);
+        if (diagnostic is not null && drop.Records <= BadRecordsToLog)
+            Log.BadRecord(log, ring.Ring, position, diagnostic);
+    }
+
+    private static void Count(Drop drop, in RingRecord record)
+    {
         if (record.BeginsExecution && record.Outcome == Core.Outcome.Hit)
             drop.Hits++;
         else if (record.BeginsExecution)
             drop.Traps++;
-        if (diagnostic is not null && drop.Records <= BadRecordsToLog)
-            Log.BadRecord(log, ring.Ring, position, diagnostic);
     }
 
     /// <summary>Rows in order of index; counts are left out where they are all 1, elements where they equal the executions.</summary>
