@@ -25,6 +25,7 @@ public sealed partial class AnnotationListReader
     private Group? _function;
     private int _line;
     private int _sites;
+    private bool _headed;
     private bool _ended;
 
     private sealed class Group
@@ -50,27 +51,35 @@ public sealed partial class AnnotationListReader
 
     private AnnotationListResult ReadLines(string text)
     {
-        bool headed = false;
         foreach (string raw in text.Split('\n'))
         {
-            _line++;
-            string line = raw.TrimEnd('\r');
-            if (line.AsSpan().Trim() is [] or ['#', ..])
-                continue;
-            if (!headed)
-            {
-                if (!Head(line))
-                    return new(_list, _diagnostics);
-                headed = true;
-            }
-            else if (line.Contains('\ufffd', StringComparison.Ordinal))
-                Bad(line, "not UTF-8");
-            else if (_ended)
-                Bad(line, "stands after end; take it out or put it before");
-            else
-                Line(line);
+            if (!Next(raw))
+                return new(_list, _diagnostics);
         }
-        if (!headed)
+        return Finish();
+    }
+
+    // False: the rest cannot be read.
+    private bool Next(string raw)
+    {
+        _line++;
+        string line = raw.TrimEnd('\r');
+        if (line.AsSpan().Trim() is [] or ['#', ..])
+            return true;
+        if (!_headed)
+            return _headed = Head(line);
+        if (line.Contains('\ufffd', StringComparison.Ordinal))
+            Bad(line, "not UTF-8");
+        else if (_ended)
+            Bad(line, "stands after end; take it out or put it before");
+        else
+            Line(line);
+        return true;
+    }
+
+    private AnnotationListResult Finish()
+    {
+        if (!_headed)
             Add(DiagnosticId.ListFormat, "empty; expected \"reheat-annotations 1.0\" in the first line");
         else if (!_ended && !_list.ByHand)
             Add(DiagnosticId.ListFormat, $"cut off after {_sites} sites: no end line; fetch the list again, or mark it by-hand");

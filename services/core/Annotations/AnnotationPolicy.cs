@@ -10,6 +10,12 @@ public enum PaddingStyle : byte
 
     /// <summary>Room for Afterburner's in-line rewriting.</summary>
     Inline = 1,
+
+    /// <summary>
+    /// Each site is a jump to a thunk in the same function that counts, does the access and jumps back: a program proves by itself
+    /// that its sites can be rewritten.
+    /// </summary>
+    Selftest = 2,
 }
 
 /// <summary>Which sites a list takes up, and how the second pass treats them. Part of the list's body.</summary>
@@ -35,7 +41,7 @@ public sealed record AnnotationPolicy
 
     /// <summary>All settings in fixed order: <c>padding=thunk traps=1 wedges=1 observed=1 keep=0 class1=no</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"padding={(Padding == PaddingStyle.Inline ? "inline" : "thunk")} traps={MinimumTraps} wedges={MinimumWedges} " +
+        $"padding={Word(Padding)} traps={MinimumTraps} wedges={MinimumWedges} " +
         $"observed={MinimumObserved} keep={KeepBuilds} class1={(ClassOne ? "yes" : "no")}");
 
     /// <summary>Reads settings in any order; what is not named keeps its default.</summary>
@@ -55,8 +61,7 @@ public sealed record AnnotationPolicy
             bool isSmall = isNumber && number <= int.MaxValue;
             AnnotationPolicy? next = (key, value) switch
             {
-                ("padding", "thunk") => policy with { Padding = PaddingStyle.Thunk },
-                ("padding", "inline") => policy with { Padding = PaddingStyle.Inline },
+                ("padding", _) when TryParse(value, out PaddingStyle padding) => policy with { Padding = padding },
                 ("traps", _) when isNumber => policy with { MinimumTraps = number },
                 ("wedges", _) when isSmall => policy with { MinimumWedges = (int)number },
                 ("observed", _) when isNumber => policy with { MinimumObserved = number },
@@ -74,4 +79,23 @@ public sealed record AnnotationPolicy
         }
         return true;
     }
+
+    /// <summary>The word of a style; <c>afterburn</c>, after the original, is read as <c>inline</c>.</summary>
+    public static bool TryParse(string word, out PaddingStyle style)
+    {
+        style = word switch
+        {
+            "inline" or "afterburn" => PaddingStyle.Inline,
+            "selftest" => PaddingStyle.Selftest,
+            _ => PaddingStyle.Thunk,
+        };
+        return style != PaddingStyle.Thunk || word == "thunk";
+    }
+
+    private static string Word(PaddingStyle style) => style switch
+    {
+        PaddingStyle.Inline => "inline",
+        PaddingStyle.Selftest => "selftest",
+        _ => "thunk",
+    };
 }

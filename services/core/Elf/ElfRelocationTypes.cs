@@ -79,6 +79,10 @@ public static class ElfRelocationTypes
         ? type is X64Relative32 or X64Plt32 or X64Relative64 or 13 or 15
         : type is I386Relative32 or I386Plt32 or 21 or 23;
 
+    /// <summary>True if the value is relative to the place that holds it, through a table of the linker or not: what operands relative to the instruction have.</summary>
+    public static bool IsFromPlace(ElfMachine machine, uint type) =>
+        IsRelative(machine, type) || (machine == ElfMachine.X64 ? type is 9 or 19 or 20 or 22 or 26 or 41 or 42 : type is 10);
+
     /// <summary>True for the types that <see cref="ElfImage.RelocatedBytes"/> applies: S + A and S + A − P, and thread-local offsets.</summary>
     internal static bool IsApplied(ElfMachine machine, uint type) => machine == ElfMachine.X64
         ? type is 1 or 2 or 4 or 10 or 11 or 12 or 13 or 14 or 15 or 17 or 21 or 24

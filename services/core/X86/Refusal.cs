@@ -104,4 +104,10 @@ public enum Refusal : byte
 
     /// <summary>No assembly statement could be tied to the instruction.</summary>
     StatementNotFound = 47,
+
+    /// <summary>The annotated object, decoded again, was not what it had to be; the site was left out.</summary>
+    CheckFailed = 48,
+
+    /// <summary>The statement stands in assembly that is not rewritten: a macro with differing instances, another code mode or syntax.</summary>
+    UnsupportedSyntax = 49,
 }

@@ -44,6 +44,8 @@ public static class RefusalTexts
         Refusal.FixedLayout => ("fixed-layout", "padding does not fit a fixed layout or a short branch"),
         Refusal.RelocationInTheWay => ("relocation-in-the-way", "a relocation at the site cannot be moved with it"),
         Refusal.StatementNotFound => ("statement-not-found", "no assembly statement could be tied to the instruction"),
+        Refusal.CheckFailed => ("check-failed", "the annotated object did not pass the check; left out"),
+        Refusal.UnsupportedSyntax => ("unsupported-syntax", "assembly that is not rewritten: differing macro instances, another mode or syntax"),
         _ => ($"refusal-{(byte)refusal}", "a reason that this version does not know"),
     };
 }
