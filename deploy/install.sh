@@ -18,7 +18,7 @@ Any build can use them then:
   REHEAT_ANNOTATIONS=FILE REHEAT_REPORT=FILE COMPILER_PATH=DIR/lib/reheat make
   REHEAT_ANNOTATIONS=FILE gcc -B DIR/lib/reheat/ …          (clang: -fno-integrated-as besides)
 
-A second call replaces what changed; programs that run meanwhile keep what they have begun with.
+A second call replaces what changed.
 
   --only-as     without the command line
   --uninstall   removes what was installed under DIR, and nothing else

@@ -1,5 +1,10 @@
 using Reheat.Assembler;
+using Reheat.Assembler.Ld;
 using Reheat.Assembler.Matching;
+
+// One program under two names: lib/reheat has it as `as` and as `ld`.
+if (Path.GetFileName(Environment.GetCommandLineArgs()[0]) == "ld")
+    return Linker.Run(args);
 
 // Stands where a compiler looks for as. Without a list, or with nothing in it for this file, it becomes the real one.
 var settings = Settings.Read(Diagnose.Say);

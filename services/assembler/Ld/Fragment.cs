@@ -16,10 +16,10 @@ internal static class Fragment
     public static string Write(IEnumerable<string> targets, string? script)
     {
         var text = new StringBuilder("SECTIONS\n{\n");
-        Add(text, RecordSections.Linked, RecordSections.InObject);
-        Add(text, RecordSections.SelfTestLinked, RecordSections.SelfTestInObject);
+        Add(text, RecordNames.Linked, RecordNames.InObject);
+        Add(text, RecordNames.SelfTestLinked, RecordNames.SelfTestInObject);
         foreach (string target in targets)
-            Add(text, $"{RecordSections.Linked}.{target}", $"{RecordSections.InObject}.{target}");
+            Add(text, $"{RecordNames.Linked}.{target}", $"{RecordNames.InObject}.{target}");
         text.Append("}\n");
         if (script is null || HasAnchor(script))
             text.Append("INSERT AFTER ").Append(Anchor).Append(";\n");

@@ -33,7 +33,7 @@ internal static class Linker
             LinkCommand command = LinkCommand.Parse(arguments);
             if (!command.IsFinal)
                 return [];
-            string text = Fragment.Write(RecordSections.Targets(File.ReadAllBytes(list)), command.Script);
+            string text = Fragment.Write(RecordNames.Targets(File.ReadAllBytes(list)), command.Script);
             // Not disposed: the linker inherits it.
             MemoryFile? script = MemoryFile.Create();
             if (script is not null && script.Write(Encoding.UTF8.GetBytes(text)))

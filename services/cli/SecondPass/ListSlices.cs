@@ -30,7 +30,7 @@ internal sealed partial class ListSlices
         _units = list.Units.ToDictionary(unit => unit.Name, StringComparer.Ordinal);
         _anywhere = [.. list.Units.Where(unit => unit.Name is "*" or "")];
         _byFile = list.Units.Where(unit => unit.Name is not ("*" or "")).ToLookup(unit => Path.GetFileName(unit.Name), StringComparer.Ordinal);
-        _functions = [.. list.Units.SelectMany(unit => unit.Functions).Select(function => function.Name)];
+        _functions = [.. list.Units.SelectMany(unit => unit.Functions).Select(function => ObjectFacts.BaseName(function.Name))];
     }
 
     public AnnotationList List { get; }
@@ -41,7 +41,7 @@ internal sealed partial class ListSlices
     /// <summary>Whether class-1 instructions are annotated.</summary>
     public bool ClassOne { get; }
 
-    /// <summary>All functions that it names.</summary>
+    /// <summary>All functions that it names, by their base names.</summary>
     public IReadOnlySet<string> Functions => _functions;
 
     /// <summary>Whether an object with this file symbol can be of a listed unit. Assembly source has none.</summary>
@@ -63,7 +63,7 @@ internal sealed partial class ListSlices
         {
             if (selected.Contains(unit))
                 continue;
-            FunctionAnnotations[] defined = [.. unit.Functions.Where(function => facts.Functions.Contains(function.Name))];
+            FunctionAnnotations[] defined = [.. unit.Functions.Where(function => facts.Functions.Contains(ObjectFacts.BaseName(function.Name)))];
             if (defined.Length > 0)
                 selected.Add(unit with { Functions = [.. defined] });
         }

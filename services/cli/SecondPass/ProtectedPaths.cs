@@ -6,8 +6,8 @@ namespace Reheat.Cli.SecondPass;
 /// </summary>
 internal static class ProtectedPaths
 {
-    private static readonly string[] AtRoot = ["scripts", "usr", "tools"];
-    private static readonly string[] OfArchitecture = ["boot", "entry/vdso", "purgatory", "realmode", "tools"];
+    private static readonly string[] AtRoot = ["certs", "samples", "scripts", "tools", "usr"];
+    private static readonly string[] OfArchitecture = ["boot", "entry/vdso", "purgatory", "realmode", "tools", "um"];
 
     /// <summary>Whether an object must not be touched; only a kernel's tree has such.</summary>
     public static bool Contains(BuildTree tree, string relative)

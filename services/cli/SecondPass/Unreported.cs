@@ -22,7 +22,7 @@ internal static class Unreported
             {
                 if (told.Contains((unit.Name, function.Name)) || (anywhere && reported.Any(s => s.Function == function.Name)))
                     continue;
-                ScannedObject? holder = (anywhere ? objects.Values : candidates.AsEnumerable()).FirstOrDefault(o => o.Facts.Functions.Contains(function.Name));
+                ScannedObject? holder = (anywhere ? objects.Values : candidates.AsEnumerable()).FirstOrDefault(o => o.Facts.Functions.Contains(ObjectFacts.BaseName(function.Name)));
                 (string state, string reason, string detail) = Why(holder, candidates, unassembled, anywhere);
                 foreach (Annotation site in function.Sites)
                 {

@@ -6,7 +6,7 @@ namespace Reheat.Core.Annotations;
 /// Names of the sections that records travel in. Objects carry them under names that begin with <c>.debug</c>, as objtool and modpost pass
 /// over such; the final link gives them Afterburner's.
 /// </summary>
-public static class RecordSections
+public static class RecordNames
 {
     /// <summary>Class 1 in an object; of a target in an object with <c>.TARGET</c> behind.</summary>
     public const string InObject = ".debug_afterburn";
