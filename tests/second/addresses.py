@@ -8,7 +8,7 @@ class Map:
     def __init__(self):
         self.exact = {}           # boundary -> set of addresses
         self.starts, self.lengths = [], []
-        self.fillings = []        # ranges of the annotated code
+        self.fillings = []        # (start, end, start, end): a range of the plain code and what it has become
 
     def instruction(self, plain, annotated, size):
         self.add(plain, annotated)
@@ -33,7 +33,11 @@ class Map:
         return annotated in self.of(plain)
 
     def is_filling(self, annotated):
-        return any(start <= annotated <= end for start, end in self.fillings)
+        return any(start <= annotated <= end for _, _, start, end in self.fillings)
+
+    def is_gone(self, plain):
+        """In a filling that the annotated code does not need."""
+        return any(start <= plain < end and new == new_end for start, end, new, new_end in self.fillings)
 
     def length(self, plain, size, annotated, new_size):
         """Whether a range has become another."""

@@ -1,6 +1,7 @@
 """Relocatable ELF objects of x86, little endian: headers, symbols, relocations. Written for the checker alone, on purpose: nothing of
 Reheat's own reader decides whether Reheat's objects are right."""
 import struct
+import zlib
 from collections import namedtuple
 
 Section = namedtuple("Section", "index name type flags size link info align entsize data")
@@ -33,8 +34,13 @@ class Object:
         self.sections = [
             Section(i, text(strings, r[0]), r[1], r[2], r[5], r[6], r[7], r[8], r[9], b"" if r[1] in (0, NOBITS) else self._bytes(r))
             for i, r in enumerate(raw)]
+        self.sections = [self._inflated(s) if s.flags & COMPRESSED else s for s in self.sections]
         self.symbols = self._symbols()
         self._relocations = {s.info: s for s in self.sections if s.type in (RELA, REL)}
+
+    def _inflated(self, section):
+        data = zlib.decompress(section.data[24 if self.is64 else 12:])
+        return section._replace(data=data, size=len(data), flags=section.flags & ~COMPRESSED)
 
     def _bytes(self, raw):
         return self.data[raw[4]:raw[4] + raw[5]]

@@ -73,7 +73,7 @@ class Walk:
             for x in plain:
                 self.map.add(x.address, start + x.address - old)
                 self.map.add(x.address, end - (old_end - x.address))
-            self.map.fillings.append((start, end))
+            self.map.fillings.append((old, old_end, start, end))
         else:
             self.fault(old, f"{old_end - old} bytes of NOPs have become {end - start} that no record explains")
         self.map.add(old, start)
