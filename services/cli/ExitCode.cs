@@ -33,8 +33,26 @@ internal static class ExitCode
     /// <summary>Traces could not be delivered; they are kept, and the message says where.</summary>
     public const int NotDelivered = 9;
 
+    /// <summary>The stand-ins for as and ld are not installed.</summary>
+    public const int NotInstalled = 10;
+
+    /// <summary>make cannot be started.</summary>
+    public const int NoMake = 11;
+
+    /// <summary>The directory holds no build.</summary>
+    public const int NotABuildTree = 12;
+
+    /// <summary>The build is optimised at link time: there is no assembler to stand in for.</summary>
+    public const int LinkTimeOptimised = 13;
+
+    /// <summary>The list is for another architecture than the build's.</summary>
+    public const int OtherArchitecture = 14;
+
+    /// <summary>The list has sites, and not one of them was annotated.</summary>
+    public const int NothingAnnotated = 15;
+
     /// <summary>Two annotation lists differ.</summary>
-    public const int Differ = 10;
+    public const int Differ = 16;
 
     /// <summary>Interrupted.</summary>
     public const int Interrupted = 130;

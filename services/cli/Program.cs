@@ -7,7 +7,9 @@ var root = new RootCommand(
     Reheat: profile-guided annotation of a guest kernel's sensitive instructions.
 
     Exit codes: 0 done · 1 failed · 2 wrong command line · 3 bad input · 4 collector away · 5 not found · 6 nothing observed
-    7 coverage below --fail-under · 8 the guest's QEMU failed · 9 traces kept but not delivered · 10 lists differ · 130 interrupted
+    7 coverage below --fail-under · 8 the guest's QEMU failed · 9 traces kept but not delivered
+    10 stand-ins not installed · 11 no make · 12 not a build tree · 13 link-time optimised · 14 list of another architecture
+    15 nothing annotated · 16 lists differ · 130 interrupted; `reheat make` passes on make's own exit code
     """)
 {
     UpCommand.Create(),
@@ -17,6 +19,7 @@ var root = new RootCommand(
     AnnotationsCommand.Create(),
     CoverageCommand.Create(),
     SitesCommand.Create(),
+    MakeCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);
 try

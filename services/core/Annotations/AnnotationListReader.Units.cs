@@ -22,7 +22,7 @@ public sealed partial class AnnotationListReader
             ReadOnlySpan<byte> line = end < 0 ? rest : rest[..end];
             rest = end < 0 ? [] : rest[(end + 1)..];
             if (line.StartsWith("unit "u8))
-                skipping = !wanted(ListText.ParseName(Encoding.UTF8.GetString(line[5..]).Trim()) ?? "");
+                skipping = !wanted(ParseUnit(Encoding.UTF8.GetString(line[5..]).Trim()));
             else if (skipping && line.StartsWith("end "u8))
                 skipping = false;
             if (skipping && reader._headed && !reader._ended)
@@ -32,6 +32,9 @@ public sealed partial class AnnotationListReader
         }
         return reader.Finish();
     }
+
+    /// <summary>The unit's name of what follows <c>unit</c> in a line; empty if it cannot be read.</summary>
+    public static string ParseUnit(string word) => ListText.ParseName(word) ?? "";
 
     private void Skip(ReadOnlySpan<byte> line)
     {

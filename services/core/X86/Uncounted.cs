@@ -3,7 +3,7 @@ using Iced.Intel;
 namespace Reheat.Core.X86;
 
 /// <summary>Instructions that fingerprints and ordinals pass over, because padding, objtool, the link or the kernel adds and removes them.</summary>
-internal static class Uncounted
+public static class Uncounted
 {
     /// <summary>
     /// NOPs of every length; endbr (sealed to NOPs where nothing jumps there); int3 (padding after ret and jmp); and the two old forms

@@ -1,0 +1,81 @@
+using Reheat.Assembler.Gas;
+using Reheat.Assembler.Matching;
+using Reheat.Core.X86;
+
+namespace Reheat.Assembler.Emission;
+
+/// <summary>Where an annotated instruction stands in the fresh object.</summary>
+/// <param name="Section">Index of its section.</param>
+/// <param name="Offset">In it.</param>
+/// <param name="Function">The function around it; empty if there is none.</param>
+internal readonly record struct PlannedPlace(int Section, ulong Offset, string Function);
+
+/// <summary>One statement that is annotated: what is written for it, and where that will be looked for.</summary>
+internal sealed class SitePlan
+{
+    /// <summary>Number of the statement, which its labels bear.</summary>
+    public required int Number { get; init; }
+
+    public required Statement Statement { get; init; }
+
+    /// <summary>Bytes of the instruction.</summary>
+    public required int Length { get; init; }
+
+    /// <summary>Bytes of NOPs after it.</summary>
+    public required int Padding { get; init; }
+
+    /// <summary>A transfer to a thunk stands in the instruction's place.</summary>
+    public bool IsSelftest { get; init; }
+
+    /// <summary>Targets of class 2, sorted; none for a class-1 instruction.</summary>
+    public SortedSet<string> Targets { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>A sensitive instruction.</summary>
+    public bool IsClassOne => Targets.Count == 0;
+
+    /// <summary>One; more for a statement of a macro that is used more than once.</summary>
+    public List<PlannedPlace> Places { get; } = [];
+
+    /// <summary>The sites of the list that it is for.</summary>
+    public List<Site> Sites { get; } = [];
+
+    /// <summary>The function that thunks go to the end of.</summary>
+    public FunctionEnd End { get; init; }
+
+    /// <summary>Bytes from the start label to the end label.</summary>
+    public int Extent => IsSelftest ? Transfer : Length + Padding;
+
+    /// <summary>Why it is left out after all; <see cref="Refusal.None"/> while it is not.</summary>
+    public Refusal Refusal { get; private set; }
+
+    public string Detail { get; private set; } = "";
+
+    /// <summary>Bytes of <c>jmp rel32</c>.</summary>
+    public const int Transfer = 5;
+
+    /// <summary>Leaves it out.</summary>
+    public void Refuse(Refusal refusal, string detail)
+    {
+        (Refusal, Detail) = (refusal, detail);
+        foreach (Site site in Sites)
+            site.Refuse(refusal, detail);
+    }
+
+    /// <summary>Names of the sections that its records go to.</summary>
+    public IEnumerable<string> Sections => IsClassOne ? [RecordSections.ClassOne] : Targets.Select(RecordSections.OfTarget);
+}
+
+/// <summary>
+/// Where records stand in objects. Named so that kernel build tools, which pass over debug sections, take no offence; the last link calls
+/// them <c>.afterburn*</c>.
+/// </summary>
+internal static class RecordSections
+{
+    public const string ClassOne = ".debug_afterburn";
+    public const string Selftest = ".debug_afterburn_selftest";
+
+    public static string OfTarget(string target) => $"{ClassOne}.{target}";
+
+    /// <summary>True if a section's name and an assembly file can hold the target's name as it is.</summary>
+    public static bool IsTarget(string name) => name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-');
+}

@@ -1,0 +1,178 @@
+using System.Text;
+
+namespace Reheat.Assembler.Gas;
+
+/// <summary>Where a function's text ends.</summary>
+/// <param name="Name">Its symbol.</param>
+/// <param name="Position">Of its <c>.size</c> directive.</param>
+/// <param name="Section">Section that the directive stands in.</param>
+internal readonly record struct FunctionEnd(string Name, int Position, int Section);
+
+/// <summary>A section as the text names it.</summary>
+/// <param name="Name">Its name; empty where a macro's body does not say.</param>
+internal readonly record struct SectionName(string Name)
+{
+    /// <summary>Debug information.</summary>
+    public bool IsDebug => Name.StartsWith(".debug", StringComparison.Ordinal);
+
+    /// <summary>
+    /// False where nothing may be labelled: replacements are copied elsewhere before they run, and what is discarded never runs.
+    /// </summary>
+    public bool IsCode => !IsDebug && !Name.StartsWith(".altinstr", StringComparison.Ordinal) && !Name.StartsWith(".discard", StringComparison.Ordinal);
+}
+
+internal sealed partial class SourceScan
+{
+    private readonly List<SectionName> _sections = [];
+    private readonly List<FunctionEnd> _ends = [];
+    private readonly List<TextRange> _frames = [];
+    private readonly Stack<(int Section, int Previous)> _pushed = new();
+    private readonly Stack<(int Section, int Previous, int Pushed, int Mode, bool Intel)> _outside = new();
+
+    private int _section;
+    private int _previous;
+
+    /// <summary>Sections by number, one for each time that the text enters one.</summary>
+    public IReadOnlyList<SectionName> Sections => _sections;
+
+    /// <summary>The <c>.size</c> directives, in order.</summary>
+    public IReadOnlyList<FunctionEnd> Ends => _ends;
+
+    /// <summary>The <c>.cfi_</c> directives outside of macros, in order.</summary>
+    public IReadOnlyList<TextRange> Frames => _frames;
+
+    private bool IsCode => _sections[_section].IsCode;
+
+    private bool IsDebug => _sections[_section].IsDebug;
+
+    private void Directive(in Token token)
+    {
+        ReadOnlySpan<byte> name = _text.AsSpan(token.Start + 1, token.NameEnd - token.Start - 1);
+        switch (name)
+        {
+            case [(byte)'l', (byte)'o', (byte)'c']:
+                if (_macroDepth == 0)
+                    Drop(token);
+                return;
+            case [(byte)'c', (byte)'f', (byte)'i', (byte)'_', ..]:
+                if (_macroDepth > 0)
+                    return;
+                _frames.Add(new TextRange(token.Start, token.End));
+                Drop(token);
+                return;
+            case [(byte)'f', (byte)'i', (byte)'l', (byte)'e']:
+                if (_macroDepth == 0 && char.IsAsciiDigit((char)Arguments(token).FirstOrDefault()))
+                    Drop(token);
+                return;
+        }
+        if (Section(name, token) || Block(name, token))
+            return;
+        if (name.SequenceEqual("size"u8))
+            Size(token);
+        else if (!Mode(name, token) && IsDebug && _macroDepth == 0)
+            Drop(token);
+    }
+
+    private bool Section(ReadOnlySpan<byte> name, in Token token)
+    {
+        if (name.SequenceEqual("section"u8))
+            Enter(FirstName(token));
+        else if (name.SequenceEqual("text"u8) || name.SequenceEqual("data"u8) || name.SequenceEqual("bss"u8))
+            Enter("." + Encoding.UTF8.GetString(name));
+        else if (name.SequenceEqual("pushsection"u8))
+        {
+            _pushed.Push((_section, _previous));
+            Enter(FirstName(token));
+        }
+        else if (name.SequenceEqual("popsection"u8))
+        {
+            if (_pushed.Count > (_outside.Count > 0 ? _outside.Peek().Pushed : 0))
+                (_section, _previous) = _pushed.Pop();
+        }
+        else if (name.SequenceEqual("previous"u8))
+            (_section, _previous) = (_previous, _section);
+        else
+            return name.SequenceEqual("subsection"u8);
+        return true;
+    }
+
+    private void Enter(string name)
+    {
+        _sections.Add(new SectionName(name));
+        (_section, _previous) = (_sections.Count - 1, _section);
+    }
+
+    // Macros and repeated blocks. A macro's body is followed by itself: what it stands in is known when it is used.
+    private bool Block(ReadOnlySpan<byte> name, in Token token)
+    {
+        if (name.SequenceEqual("macro"u8))
+        {
+            _macros.Add(FirstName(token));
+            _macroDepth++;
+            _outside.Push((_section, _previous, _pushed.Count, _mode, _intel));
+            Enter("");
+            _mode = _bitness;
+        }
+        else if (name.SequenceEqual("endm"u8))
+        {
+            if (_macroDepth == 0)
+                return true;
+            _macroDepth--;
+            (_section, _previous, int pushed, _mode, _intel) = _outside.Pop();
+            while (_pushed.Count > pushed)
+                _pushed.Pop();
+        }
+        else if (name.SequenceEqual("rept"u8) || name.SequenceEqual("irp"u8) || name.SequenceEqual("irpc"u8) || name.SequenceEqual("rep"u8))
+            _repeatDepth++;
+        else if (name.SequenceEqual("endr"u8))
+            _repeatDepth = Math.Max(0, _repeatDepth - 1);
+        else
+            return false;
+        return true;
+    }
+
+    private bool Mode(ReadOnlySpan<byte> name, in Token token)
+    {
+        if (name.SequenceEqual("code64"u8))
+            _mode = 64;
+        else if (name.SequenceEqual("code32"u8))
+            _mode = 32;
+        else if (name.SequenceEqual("code16"u8) || name.SequenceEqual("code16gcc"u8))
+            _mode = 16;
+        else if (name.SequenceEqual("intel_syntax"u8))
+            _intel = true;
+        else if (name.SequenceEqual("att_syntax"u8))
+            _intel = false;
+        else if (name.SequenceEqual("altmacro"u8))
+            Obstacle = ".altmacro: its macros are read by other rules";
+        else if (name.SequenceEqual("end"u8))
+            Obstacle = ".end: the text goes on behind it";
+        else
+            return false;
+        return true;
+    }
+
+    private void Size(in Token token)
+    {
+        if (_macroDepth > 0 || _repeatDepth > 0)
+            return;
+        string function = FirstName(token);
+        _ends.Add(new FunctionEnd(function, token.Start, _section));
+        if (function == _function)
+            _function = null;
+    }
+
+    private byte[] Arguments(in Token token) => _text.AsSpan(token.NameEnd, token.End - token.NameEnd).TrimStart(" \t"u8).ToArray();
+
+    private string FirstName(in Token token)
+    {
+        ReadOnlySpan<byte> arguments = _text.AsSpan(token.NameEnd, token.End - token.NameEnd).TrimStart(" \t"u8);
+        if (!arguments.IsEmpty && arguments[0] == '"')
+        {
+            int quote = arguments[1..].IndexOf((byte)'"');
+            return Encoding.UTF8.GetString(quote < 0 ? arguments[1..] : arguments[1..(quote + 1)]);
+        }
+        int end = arguments.IndexOfAny(" \t,"u8);
+        return Encoding.UTF8.GetString(end < 0 ? arguments : arguments[..end]);
+    }
+}

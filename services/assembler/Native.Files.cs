@@ -1,0 +1,96 @@
+using System.Runtime.InteropServices;
+
+namespace Reheat.Assembler;
+
+/// <summary>A file in memory, by descriptor: it needs no name, no directory and no cleaning up, and a child inherits it.</summary>
+internal sealed class MemoryFile : IDisposable
+{
+    private MemoryFile(int descriptor) => Descriptor = descriptor;
+
+    public int Descriptor { get; }
+
+    /// <summary>Its name for a program that wants one.</summary>
+    public string Path => $"/proc/self/fd/{Descriptor}";
+
+    /// <summary>An empty one; null if the machine has no memory or descriptor left.</summary>
+    public static MemoryFile? Create() => Native.CreateMemoryFile() is >= 0 and int descriptor ? new(descriptor) : null;
+
+    /// <summary>Adds bytes and goes back to the start; false if the machine has no room for them.</summary>
+    public bool Write(ReadOnlySpan<byte> bytes) => Native.Write(Descriptor, bytes) && Native.Rewind(Descriptor);
+
+    public byte[] Read()
+    {
+        Native.Rewind(Descriptor);
+        return Native.ReadAll(Descriptor);
+    }
+
+    /// <summary>Empties it.</summary>
+    public void Clear() => Native.Empty(Descriptor);
+
+    public void Dispose() => Native.Close(Descriptor);
+}
+
+internal static unsafe partial class Native
+{
+    /// <summary>Not closed on exec, on purpose: the assembler reads it.</summary>
+    public static int CreateMemoryFile() => memfd_create("reheat-as", 0);
+
+    public static bool Rewind(int file) => lseek(file, 0, 0) == 0;
+
+    public static void Empty(int file)
+    {
+        _ = ftruncate(file, 0);
+        Rewind(file);
+    }
+
+    public static void Close(int file) => _ = close(file);
+
+    /// <summary>Everything from the position on.</summary>
+    public static byte[] ReadAll(int file)
+    {
+        byte[] bytes = new byte[1 << 16];
+        int filled = 0;
+        while (true)
+        {
+            if (filled == bytes.Length)
+                Array.Resize(ref bytes, bytes.Length * 2);
+            nint count;
+            fixed (byte* start = bytes)
+                count = read(file, start + filled, bytes.Length - filled);
+            if (count < 0 && Marshal.GetLastPInvokeError() == 4)
+                continue;
+            if (count <= 0)
+                return bytes[..filled];
+            filled += (int)count;
+        }
+    }
+
+    public static bool Write(int file, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            nint count;
+            fixed (byte* start = bytes)
+                count = write(file, start, bytes.Length);
+            if (count < 0 && Marshal.GetLastPInvokeError() == 4)
+                continue;
+            if (count <= 0)
+                return false;
+            bytes = bytes[(int)count..];
+        }
+        return true;
+    }
+
+    /// <summary>Appends a line whole, also beside other writers. Returns the error, 0 if it stands there.</summary>
+    public static int Append(string path, ReadOnlySpan<byte> line)
+    {
+        const int WriteOnly = 1, Create = 0x40, AppendFlag = 0x400, CloseOnExec = 0x80000;
+        int file = open(path, WriteOnly | Create | AppendFlag | CloseOnExec, 0x1b6);
+        if (file < 0)
+            return Marshal.GetLastPInvokeError();
+        _ = flock(file, 2); // LOCK_EX; the close gives it back
+        int error = Write(file, line) ? 0 : Math.Max(Marshal.GetLastPInvokeError(), 1);
+        _ = close(file);
+        return error;
+    }
+}

@@ -1,0 +1,143 @@
+using System.Runtime.InteropServices;
+
+namespace Reheat.Assembler;
+
+/// <summary>What is needed of libc: to become another program, to start one, and files that have no name.</summary>
+internal static unsafe partial class Native
+{
+    private const int SignalPipe = 13;
+
+    /// <summary>Becomes another program. Returns only if that failed: errno.</summary>
+    public static int Exec(string path, IReadOnlyList<string> arguments)
+    {
+        // .NET ignores SIGPIPE, and what is ignored stays so in the next program.
+        _ = signal(SignalPipe, 0);
+        using var list = new StringList(arguments);
+        _ = execv(path, list.Pointers);
+        return Marshal.GetLastPInvokeError();
+    }
+
+    /// <summary>Runs a program to its end.</summary>
+    /// <param name="path">Which.</param>
+    /// <param name="arguments">With its name first.</param>
+    /// <param name="input">Descriptor that becomes its standard input; -1: ours.</param>
+    /// <param name="error">Descriptor that becomes its standard error; -1: ours.</param>
+    /// <returns>Its exit code; 128 + signal if it was killed; -1 if it could not be started.</returns>
+    public static int Run(string path, IReadOnlyList<string> arguments, int input, int error)
+    {
+        using var list = new StringList(arguments);
+        byte* actions = stackalloc byte[256];
+        byte* attributes = stackalloc byte[1024];
+        _ = posix_spawn_file_actions_init(actions);
+        _ = posix_spawnattr_init(attributes);
+        if (input >= 0)
+            _ = posix_spawn_file_actions_adddup2(actions, input, 0);
+        if (error >= 0)
+            _ = posix_spawn_file_actions_adddup2(actions, error, 2);
+        ulong* defaults = stackalloc ulong[16];
+        new Span<ulong>(defaults, 16).Clear();
+        defaults[0] = 1ul << (SignalPipe - 1);
+        _ = posix_spawnattr_setsigdefault(attributes, defaults);
+        _ = posix_spawnattr_setflags(attributes, 0x04); // POSIX_SPAWN_SETSIGDEF
+        int failure = posix_spawn(out int process, path, actions, attributes, list.Pointers, Environment());
+        _ = posix_spawn_file_actions_destroy(actions);
+        _ = posix_spawnattr_destroy(attributes);
+        if (failure != 0)
+            return -1;
+        int status;
+        while (waitpid(process, out status, 0) < 0)
+        {
+            if (Marshal.GetLastPInvokeError() != 4) // EINTR
+                return -1;
+        }
+        return (status & 0x7f) == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
+    }
+
+    private static nint Environment() => Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
+
+    /// <summary>Makes a descriptor another's copy: what exec'd programs find as standard input.</summary>
+    public static void Duplicate(int from, int to) => _ = dup2(from, to);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int execv(string path, nint arguments);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int posix_spawn(out int process, string path, byte* actions, byte* attributes, nint arguments, nint environment);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawn_file_actions_init(byte* actions);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawn_file_actions_destroy(byte* actions);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawn_file_actions_adddup2(byte* actions, int from, int to);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_init(byte* attributes);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_destroy(byte* attributes);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_setsigdefault(byte* attributes, ulong* signals);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_setflags(byte* attributes, short flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int waitpid(int process, out int status, int options);
+
+    [LibraryImport("libc")]
+    private static partial nint signal(int number, nint handler);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int dup2(int from, int to);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint read(int file, byte* buffer, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(int file, byte* buffer, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial long lseek(int file, long offset, int whence);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ftruncate(int file, long length);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags, int mode);
+
+    [LibraryImport("libc")]
+    private static partial int close(int file);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int flock(int file, int operation);
+
+    /// <summary>A NULL-terminated array of strings.</summary>
+    private sealed class StringList : IDisposable
+    {
+        private readonly nint[] _strings;
+
+        public StringList(IReadOnlyList<string> strings)
+        {
+            _strings = [.. strings.Select(Marshal.StringToCoTaskMemUTF8)];
+            Pointers = Marshal.AllocCoTaskMem((strings.Count + 1) * sizeof(nint));
+            for (int i = 0; i < _strings.Length; i++)
+                Marshal.WriteIntPtr(Pointers, i * sizeof(nint), _strings[i]);
+            Marshal.WriteIntPtr(Pointers, _strings.Length * sizeof(nint), 0);
+        }
+
+        public nint Pointers { get; }
+
+        public void Dispose()
+        {
+            Array.ForEach(_strings, Marshal.FreeCoTaskMem);
+            Marshal.FreeCoTaskMem(Pointers);
+        }
+    }
+}

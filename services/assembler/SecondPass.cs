@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Text;
+using Reheat.Assembler.Emission;
+using Reheat.Assembler.Gas;
+using Reheat.Assembler.Matching;
+using Reheat.Core;
+using Reheat.Core.Annotations;
+using Reheat.Core.X86;
+
+namespace Reheat.Assembler;
+
+/// <summary>One file from the compiler to the object: found in the list, matched, annotated, checked, reported.</summary>
+internal sealed partial class SecondPass(Settings settings, Toolchain toolchain, ListFile list)
+{
+    private readonly long _began = Stopwatch.GetTimestamp();
+
+    private AssemblerCommand Command => toolchain.Command;
+
+    /// <summary>Assembles. The answer is the exit code; null if the real assembler has to do it, with <paramref name="text"/> as its input.</summary>
+    public int? Run(byte[] text)
+    {
+        SourceUnit source = SourceUnit.Of(text, Command.Input);
+        IReadOnlyList<string> units = list.UnitsOf(source, Command.Output);
+        bool classOne = settings.ClassOne || list.WantsClassOne;
+        if (list.IsForeign)
+            return Complain(list.Read([]));
+        if (units.Count == 0 && !classOne)
+            return null;
+        AnnotationListResult read = list.Read([.. units]);
+        Complain(read);
+        if (!IsFor(read.List, Command.Bitness))
+            return null;
+        AnnotationPolicy policy = read.List.Policy with
+        {
+            ClassOne = classOne,
+            Padding = settings.Padding ?? read.List.Policy.Padding,
+        };
+        string unit = units.FirstOrDefault(u => u.Length > 0 && u != "*" && read.List.Units.Any(l => l.Name == u)) ?? source.Name;
+        var report = new Report { Output = Command.Output, Unit = unit, Slice = read.List.SliceHash(unit), Policy = policy };
+        int? code = Annotate(text, read.List, policy, report, isOwn: units.Contains(source.Name));
+        if (report.HasSites)
+            Send(report);
+        return code;
+    }
+
+    private int? Annotate(byte[] text, AnnotationList annotations, AnnotationPolicy policy, Report report, bool isOwn)
+    {
+        HashSet<string> names = [.. annotations.Units.SelectMany(u => u.Functions).Select(f => SiteMatcher.BaseName(f.Name))];
+        string prefix = FreePrefix(text);
+        SourceScan scan = SourceScan.Of(text, Command.Bitness, policy.ClassOne ? null : label => names.Contains(SiteMatcher.BaseName(label)));
+        if (scan.Statements.Count == 0 && scan.Obstacle is null && !isOwn)
+            return null;
+        if (ProtectedOutput.Reason(Command.Output) is { } reason)
+            return RefuseAll(annotations, report, Refusal.ProtectedOutput, reason);
+        if (scan.Obstacle is { } obstacle)
+            return RefuseAll(annotations, report, Refusal.UnsupportedSyntax, obstacle);
+        if (scan.Statements.Count == 0)
+            return RefuseAll(annotations, report, Refusal.FunctionNotFound, "");
+        if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } fresh)
+            return null; // The plain text fails as well: as says why.
+
+        var matcher = new SiteMatcher(fresh.Elf, fresh.Reader);
+        foreach (UnitAnnotations unit in annotations.Units)
+            report.Sites.AddRange(matcher.Match(unit));
+        var planner = new Planner(text, scan, fresh, policy.Padding);
+        if (policy.ClassOne)
+            planner.AddClassOne();
+        planner.Add(report.Sites);
+        report.RefusedClassOne.AddRange(planner.RefusedClassOne);
+        List<SitePlan> plans = planner.Plans;
+        int? code = plans.Count == 0 ? null : Assemble(text, scan, fresh, plans, prefix);
+        if (code is null)
+            plans.ForEach(plan => plan.Refuse(plan.Refusal == Refusal.None ? Refusal.CheckFailed : plan.Refusal, plan.Detail));
+        foreach (SitePlan plan in plans.Where(p => p.IsClassOne))
+        {
+            if (plan.Refusal == Refusal.None)
+                report.ClassOne += plan.Places.Count;
+            else
+                report.RefusedClassOne.Add(new RefusedClassOne(plan.Places[0].Function, "", plan.Refusal, plan.Detail));
+        }
+        return code;
+    }
+
+    private static int? RefuseAll(AnnotationList annotations, Report report, Refusal refusal, string detail)
+    {
+        foreach (UnitAnnotations unit in annotations.Units)
+        {
+            foreach (FunctionAnnotations function in unit.Functions)
+            {
+                foreach (Annotation annotation in function.Sites.Where(s => s.Standing != Standing.Deny))
+                {
+                    var site = new Site(unit.Name, function, annotation);
+                    if (refusal == Refusal.FunctionNotFound)
+                        site.Lose(refusal, detail);
+                    else
+                        site.Refuse(refusal, detail);
+                    report.Sites.Add(site);
+                }
+            }
+        }
+        return null;
+    }
+
+    private bool IsFor(AnnotationList annotations, int bitness)
+    {
+        string architecture = bitness == 64 ? "x86-64" : "i386";
+        if (annotations.NormalVersion != FunctionCode.NormalVersion)
+            return false; // Said by the reader.
+        if (annotations.Architecture == architecture)
+            return true;
+        Diagnose.Say($"{list.Path}: a list for {annotations.Architecture}, this file is for {architecture}; nothing is annotated in it");
+        return false;
+    }
+
+    private static int? Complain(AnnotationListResult read)
+    {
+        foreach (Diagnostic diagnostic in read.Diagnostics)
+            Diagnose.Say(diagnostic.ToString());
+        return null;
+    }
+
+    private void Send(Report report)
+    {
+        if (settings.Report.Length == 0)
+            return;
+        int error = Native.Append(settings.Report, report.ToLine(Stopwatch.GetElapsedTime(_began)));
+        if (error != 0)
+            Diagnose.Say($"{settings.Report}: the report of {report.Output} cannot be written (error {error})");
+    }
+
+    // What the text's own symbols do not begin with.
+    private static string FreePrefix(byte[] text)
+    {
+        string prefix = ".Lrh";
+        while (text.AsSpan().IndexOf(Encoding.UTF8.GetBytes(prefix)) >= 0)
+            prefix += "h";
+        return prefix;
+    }
+}

@@ -1,0 +1,92 @@
+using System.Text;
+
+namespace Reheat.Assembler;
+
+/// <summary>The real assembler with this command line.</summary>
+/// <param name="path">The program.</param>
+/// <param name="command">As the compiler wrote it.</param>
+internal sealed class Toolchain(string path, AssemblerCommand command)
+{
+    public string Path => path;
+
+    public AssemblerCommand Command => command;
+
+    /// <summary>Assembles a text that has no part in the build; null if the assembler or the machine refuses.</summary>
+    /// <param name="text">What.</param>
+    /// <param name="messages">What the assembler said.</param>
+    public byte[]? AssembleCode(ReadOnlySpan<byte> text, out string messages)
+    {
+        messages = "";
+        using MemoryFile? input = MemoryFile.Create(), output = MemoryFile.Create(), error = MemoryFile.Create();
+        if (input is null || output is null || error is null || !input.Write(text))
+            return null;
+        int code = Native.Run(path, command.With(path, null, output.Path, codeOnly: true), input.Descriptor, error.Descriptor);
+        messages = Encoding.UTF8.GetString(error.Read());
+        return code == 0 ? output.Read() : null;
+    }
+
+    /// <summary>Assembles the object that the build asked for.</summary>
+    /// <returns>The exit code; -1 if nothing ran.</returns>
+    public int AssembleOutput(ReadOnlySpan<byte> text, out string messages)
+    {
+        messages = "";
+        using MemoryFile? input = MemoryFile.Create(), error = MemoryFile.Create();
+        if (input is null || error is null || !input.Write(text))
+            return -1;
+        int code = Native.Run(path, command.With(path, null, command.Output, codeOnly: false), input.Descriptor, error.Descriptor);
+        messages = Encoding.UTF8.GetString(error.Read());
+        if (code == 0 && command.DependencyFile is { } dependencies && command.Input is { } name)
+            AddInput(dependencies, name);
+        return code;
+    }
+
+    /// <summary>Becomes the real assembler. Returns only if there is none: the exit code for that.</summary>
+    /// <param name="text">Standard input as it was read; null if it was not.</param>
+    public int Become(byte[]? text)
+    {
+        if (text is not null && command.Input is null)
+        {
+            MemoryFile? input = MemoryFile.Create();
+            if (input is null || !input.Write(text))
+            {
+                Diagnose.Say("no memory to hand standard input on to the assembler");
+                return 1;
+            }
+            Native.Duplicate(input.Descriptor, 0);
+        }
+        int error = Native.Exec(path, [path, .. command.Original]);
+        Diagnose.Say($"{path}: cannot be run (error {error}); name the assembler by REHEAT_AS");
+        return 1;
+    }
+
+    // gas names its input files as what the object depends on, and standard input is none.
+    private static void AddInput(string dependencies, string name)
+    {
+        try
+        {
+            string text = File.ReadAllText(dependencies);
+            int colon = text.IndexOf(':', StringComparison.Ordinal);
+            if (colon >= 0)
+                File.WriteAllText(dependencies, $"{text[..(colon + 1)]} {name}{text[(colon + 1)..]}");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            Diagnose.Say($"{dependencies}: {error.Message}");
+        }
+    }
+}
+
+/// <summary>Messages to the user, on standard error.</summary>
+internal static class Diagnose
+{
+    private static readonly List<string> Told = [];
+
+    /// <summary>All that was said, for the report.</summary>
+    public static IReadOnlyList<string> All => Told;
+
+    public static void Say(string message)
+    {
+        Told.Add(message);
+        Native.Write(2, Encoding.UTF8.GetBytes($"reheat-as: {message}\n"));
+    }
+}

@@ -1,0 +1,129 @@
+using System.CommandLine;
+using Grpc.Core;
+using Reheat.Cli.Client;
+using Reheat.Cli.SecondPass;
+using Reheat.Cli.Terminal;
+using Reheat.V1;
+
+namespace Reheat.Cli.Commands;
+
+/// <summary><c>reheat make</c>.</summary>
+internal static class MakeCommand
+{
+    private static readonly Option<FileInfo> Annotations = new("--annotations", "-a")
+    {
+        Description = "The annotation list. Without it the list comes from the collector: name a build or a series.",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<string> Policy = new("--policy")
+    {
+        Description = "Room at a site: thunk (5 bytes at least), inline (the original Afterburner's) or selftest. Default: as the list says.",
+        HelpName = "thunk|inline|selftest",
+    };
+
+    private static readonly Option<bool> ClassOne = new("--class1") { Description = "Annotate sensitive instructions (cli, popf, mov %cr3 …) as well." };
+
+    private static readonly Option<string> Directory = new("--directory")
+    {
+        Description = "The directory with the objects. make starts there if it has a makefile. Default: what ARGS name with O= or -C, or the current one.",
+        HelpName = "DIR",
+    };
+
+    private static readonly Option<FileInfo> Report = new("--report")
+    {
+        Description = "Write what became of each annotated object to FILE: JSON lines, one an object.",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<string> Make = new("--make") { Description = "The make program.", HelpName = "PROGRAM", DefaultValueFactory = _ => "make" };
+
+    private static readonly Argument<string[]> Arguments = new("ARGS") { Description = "After --: make's arguments.", Arity = ArgumentArity.ZeroOrMore };
+
+    public static Command Create()
+    {
+        Policy.AcceptOnlyFromAmong("thunk", "inline", "afterburn", "selftest");
+        var command = new Command("make",
+            """
+            The second pass: `make ARGS` over an existing build, with the list's sites annotated.
+
+            Exactly the objects whose part of the list changed are built anew, by the build's own rules; the first build need not know of
+            Reheat. A run that was interrupted is repaired by the next. gcc needs nothing; clang needs -fno-integrated-as.
+            """)
+        {
+            Annotations, Policy, ClassOne, Directory, Report, Make, CommonOptions.Json, Arguments,
+        };
+        command.AddBuildSelector();
+        command.Validators.Add(result =>
+        {
+            bool selects = result.GetResult(CommonOptions.Series) is { Implicit: false } || result.GetResult(CommonOptions.Build) is not null ||
+                result.GetResult(CommonOptions.BuildId) is { Implicit: false };
+            if (result.GetResult(Annotations) is null && !selects)
+                result.AddError("no list: give --annotations FILE, or --series, --build or --build-id to fetch it from the collector");
+            else if (result.GetResult(Annotations) is not null && selects)
+                result.AddError("--annotations and a build of the collector are two lists: give one");
+        });
+        command.SetHandler(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
+    {
+        var options = new PassOptions(parsed.GetValue(Arguments)!)
+        {
+            Directory = parsed.GetValue(Directory),
+            Policy = parsed.GetValue(Policy) is "afterburn" ? "inline" : parsed.GetValue(Policy),
+            ClassOne = parsed.GetValue(ClassOne),
+            Make = parsed.GetValue(Make)!,
+            List = parsed.GetValue(Annotations) is { } file ? Read(file) : await PullAsync(parsed, connection, cancel),
+        };
+        PassResult result = await new Pass(options, screen).RunAsync(cancel);
+        if (parsed.GetValue(Report) is { } report)
+            WriteReport(result, report);
+        PassReport.Show(screen, result);
+        if (cancel.IsCancellationRequested)
+            return ExitCode.Interrupted;
+        if (result.MakeExitCode != 0)
+        {
+            screen.Say($"{options.Make} ended with exit code {result.MakeExitCode}; the tree is consistent, and the next pass goes on from here");
+            return result.MakeExitCode;
+        }
+        if (result is { Listed: > 0, Annotated: 0 })
+        {
+            screen.Say($"not one of {Format.Count(result.Listed)} listed sites was annotated: is the list that of this build?");
+            return ExitCode.NothingAnnotated;
+        }
+        return ExitCode.Success;
+    }
+
+    private static (byte[], string) Read(FileInfo file)
+    {
+        try
+        {
+            return (File.ReadAllBytes(file.FullName), file.ToString());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCode.BadInput, $"cannot read the list {file}: {e.Message}");
+        }
+    }
+
+    private static async Task<(byte[], string)> PullAsync(ParseResult parsed, Connection connection, CancellationToken cancel)
+    {
+        AnnotationList list = await connection.Annotations.PullAsync(
+            new PullRequest { Build = CommonOptions.Selector(parsed) }, new CallOptions(cancellationToken: cancel));
+        return (System.Text.Encoding.UTF8.GetBytes(list.Body), $"list {list.Version} of build {list.Build}");
+    }
+
+    private static void WriteReport(PassResult result, FileInfo file)
+    {
+        try
+        {
+            Pass.WriteReport(result.Tree, file.FullName);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCode.Failure, $"cannot write {file}: {e.Message}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using System.Text.Json;
+
+namespace Reheat.Cli.SecondPass;
+
+/// <summary>What a pass left: the tree's new state, and what became of the sites.</summary>
+internal sealed class PassOutcome
+{
+    private readonly ListSlices _slices;
+    private readonly TreeState _before;
+    private readonly SortedDictionary<string, ObjectState> _objects = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _unassembled = new(StringComparer.Ordinal);
+
+    /// <param name="slices">The list.</param>
+    /// <param name="plan">What was taken away.</param>
+    /// <param name="before">The state until now.</param>
+    /// <param name="objects">The tree until now.</param>
+    /// <param name="now">The tree.</param>
+    /// <param name="lines">What reheat-as reported.</param>
+    /// <param name="back">What was put back.</param>
+    /// <param name="isWhole">True if make ended well, so that no object is half-written.</param>
+    public PassOutcome(
+        ListSlices slices, PassPlan plan, TreeState before, IReadOnlyDictionary<string, ScannedObject> objects, IReadOnlyDictionary<string, ScannedObject> now,
+        IReadOnlyDictionary<string, ReportLine> lines, IReadOnlySet<string> back, bool isWhole)
+    {
+        _slices = slices;
+        _before = before;
+        foreach ((string path, ScannedObject found) in now)
+        {
+            if (found.Facts.Kind != ObjectKind.Single || found.IsProtected)
+                continue;
+            bool isNew = !objects.TryGetValue(path, out ScannedObject? old) || !old.IsUnchanged(found.File) || plan.Rebuild.Contains(path);
+            if (!isNew || back.Contains(path))
+                Keep(found);
+            else if (isWhole || lines.ContainsKey(path))
+                Take(found, lines.GetValueOrDefault(path));
+            else if (plan.Rebuild.Contains(path))
+                _objects[path] = Old(path) with { Dirty = true }; // perhaps whole, perhaps not
+        }
+        if (!isWhole)
+        {
+            foreach (string path in plan.Rebuild.Where(path => !now.ContainsKey(path)))
+                _objects[path] = Old(path) with { Dirty = true };
+        }
+        State = before with { Objects = _objects };
+        SiteOutcome[] reported = [.. _objects.Where(o => o.Value.Report is not null).SelectMany(o => ReportLine.Sites(o.Value.Report!.Value, o.Key))];
+        Sites =
+        [
+            .. reported.Concat(Unreported.Find(slices, now, reported, _unassembled))
+                .OrderBy(s => s.Unit, StringComparer.Ordinal).ThenBy(s => s.Function, StringComparer.Ordinal).ThenBy(s => s.Ordinal).ThenBy(s => s.Path, StringComparer.Ordinal),
+        ];
+        ClassOneSites = _objects.Values.Where(o => o.Report is not null).Sum(o => new ReportLine("", o.Report!.Value).ClassOne);
+        Diagnostics = [.. lines.Values.OrderBy(l => l.Path, StringComparer.Ordinal).SelectMany(l => l.Diagnostics.Select(d => $"{l.Path}: {d}"))];
+    }
+
+    /// <summary>To be written.</summary>
+    public TreeState State { get; }
+
+    public IReadOnlyList<SiteOutcome> Sites { get; }
+
+    public int ClassOneSites { get; }
+
+    public IReadOnlyList<string> Diagnostics { get; }
+
+    private ObjectState Old(string path) => _before.Objects.GetValueOrDefault(path) ?? new ObjectState(0, 0);
+
+    private void Keep(ScannedObject found)
+    {
+        if (_before.Objects.TryGetValue(found.Path, out ObjectState? known) && known.Describes(found.File))
+            _objects[found.Path] = known;
+    }
+
+    private void Take(ScannedObject found, ReportLine? line)
+    {
+        string slice = _slices.Hash(found.Facts);
+        if (slice == ListSlices.Plain)
+            return;
+        var state = new ObjectState(found.File.LastWriteTimeUtc.Ticks, found.File.Length) { Slice = slice };
+        // A compiler cache returns an annotated object without running the assembler: what was said of the same slice holds.
+        JsonElement? report = line?.Json ?? (Old(found.Path) is { Report: not null } old && old.Slice == slice ? old.Report : null);
+        bool hasListed = found.Facts.Functions.Count > 0 && ListSlices.Sites(_slices.Select(found.Facts)) > 0;
+        if (report is null && hasListed && !found.Facts.HasRecords)
+            _unassembled.Add(found.Path); // stays plain, and is tried again the next time
+        else
+            _objects[found.Path] = state with { Report = report };
+    }
+}

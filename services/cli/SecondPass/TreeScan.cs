@@ -1,0 +1,46 @@
+using System.Collections.Concurrent;
+
+namespace Reheat.Cli.SecondPass;
+
+/// <summary>One object file as it was found.</summary>
+internal sealed record ScannedObject(string Path, FileInfo File, bool IsProtected, ObjectFacts Facts)
+{
+    /// <summary>True for what a second pass may rebuild.</summary>
+    public bool IsOurs => Facts.Kind == ObjectKind.Single && !IsProtected;
+
+    /// <summary>Nobody wrote the file since.</summary>
+    public bool IsUnchanged(FileInfo now) => now.Length == File.Length && now.LastWriteTimeUtc == File.LastWriteTimeUtc;
+}
+
+/// <summary>Reads all objects of a tree, by several threads.</summary>
+internal static class TreeScan
+{
+    /// <summary>All objects by path; with an earlier scan, what is unchanged since is not read again.</summary>
+    public static Dictionary<string, ScannedObject> Run(
+        BuildTree tree, ListSlices slices, IReadOnlyDictionary<string, ScannedObject>? known = null, CancellationToken cancel = default)
+    {
+        var found = new ConcurrentBag<ScannedObject>();
+        var parallel = new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount };
+        Parallel.ForEach(tree.Objects(), parallel, file =>
+        {
+            string path = tree.Relative(file.FullName);
+            if (known is not null && known.TryGetValue(path, out ScannedObject? before) && before.IsUnchanged(file))
+                found.Add(before);
+            else
+                found.Add(new ScannedObject(path, file, ProtectedPaths.Contains(tree, path), Read(file.FullName, slices)));
+        });
+        return found.ToDictionary(o => o.Path, StringComparer.Ordinal);
+    }
+
+    private static ObjectFacts Read(string path, ListSlices slices)
+    {
+        try
+        {
+            return ObjectFacts.Read(path, slices.Functions, slices.IsCandidate);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new ObjectFacts(ObjectKind.Unreadable); // gone meanwhile, or not ours to read: make will say
+        }
+    }
+}
