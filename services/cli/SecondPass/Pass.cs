@@ -75,7 +75,7 @@ internal sealed class Pass(PassOptions options, Screen screen)
         foreach (ObjectState known in state.Objects.Values)
         {
             if (known.Report is { } report && !known.Dirty)
-                text.Append(JsonSerializer.Serialize(report, Compact)).Append('\n');
+                text.Append(JsonSerializer.Serialize(report)).Append('\n');
         }
         File.WriteAllText(path + ".new", text.ToString());
         File.Move(path + ".new", path, overwrite: true);
