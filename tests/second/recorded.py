@@ -23,6 +23,6 @@ def commands(tree):
             with open(os.path.join(directory, file)) as lines:
                 match = re.match(r"(?:save)?cmd_(\S+) := (gcc .*? -c -o (\S+) \S+\.[cS])(?:\s*;.*)?$", lines.readline().rstrip())
             # Programs of the build machine are not the kernel's.
-            if match and match.group(1) == match.group(3) and not match.group(1).startswith(("scripts/", "tools/")):
+            if match and match.group(1) == match.group(3) and not match.group(1).startswith(("/", "scripts/", "tools/")):
                 found[match.group(1)] = Command(match.group(1), match.group(2).replace("$(pound)", "#").replace("$$", "$"))
     return found
