@@ -9,9 +9,12 @@ internal static class ProtectedOutput
     // In the tree of a Linux build.
     private static readonly string[] Folders =
     [
-        "arch/x86/boot/", "arch/x86/realmode/", "arch/x86/purgatory/", "arch/x86/entry/vdso/", "arch/x86/um/", "arch/x86/tools/",
-        "scripts/", "tools/", "usr/", "certs/", "samples/",
+        "arch/x86/boot/", "arch/x86/realmode/rm/", "arch/x86/purgatory/", "arch/x86/entry/vdso/", "arch/x86/um/", "arch/x86/tools/",
+        "scripts/", "tools/", "usr/",
     ];
+
+    // Kernel code that is kept beside the vDSO's.
+    private static readonly string[] Ordinary = ["arch/x86/entry/vdso/vma.o", "arch/x86/entry/vdso/extable.o"];
 
     /// <summary>Why an object is protected; null if it is not.</summary>
     public static string? Reason(string output)
@@ -26,6 +29,8 @@ internal static class ProtectedOutput
             if (!IsKernelTree(root))
                 continue;
             string name = path[(root.Length + 1)..];
+            if (Ordinary.Contains(name))
+                return null;
             return Folders.FirstOrDefault(folder => name.StartsWith(folder, StringComparison.Ordinal));
         }
         return null;

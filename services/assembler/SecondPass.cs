@@ -58,10 +58,16 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
             return RefuseAll(annotations, report, Refusal.FunctionNotFound, "");
         if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } fresh)
             return null; // The plain text fails as well: as says why.
-
-        var matcher = new SiteMatcher(fresh.Elf, fresh.Reader);
-        foreach (UnitAnnotations unit in annotations.Units)
-            report.Sites.AddRange(matcher.Match(unit));
+        report.Sites.AddRange(Match(annotations, fresh));
+        if (OtherNames(report.Sites, fresh, names) && !policy.ClassOne)
+        {
+            scan = SourceScan.Of(text, Command.Bitness, label => names.Contains(SiteMatcher.BaseName(label)));
+            if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } again)
+                return null;
+            fresh = again;
+            report.Sites.Clear();
+            report.Sites.AddRange(Match(annotations, fresh));
+        }
         var planner = new Planner(text, scan, fresh, policy.Padding);
         if (policy.ClassOne)
             planner.AddClassOne();
@@ -79,6 +85,24 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
                 report.RefusedClassOne.Add(new RefusedClassOne(plan.Places[0].Function, "", plan.Refusal, plan.Detail));
         }
         return code;
+    }
+
+    private static IEnumerable<Site> Match(AnnotationList annotations, FreshObject fresh)
+    {
+        var matcher = new SiteMatcher(fresh.Elf, fresh.Reader);
+        return annotations.Units.SelectMany(matcher.Match);
+    }
+
+    // A function has several names, and the text may begin it by another than the list's (.set alias,label). True if there are more.
+    private static bool OtherNames(List<Site> sites, FreshObject fresh, HashSet<string> names)
+    {
+        int known = names.Count;
+        foreach (Site site in sites)
+        {
+            if (site.Found is { } found && !fresh.Map.TryFind(found.Section.Index, site.Offset, out _))
+                names.UnionWith(found.Aliases.Select(alias => alias.Name).Append(found.Name).Select(SiteMatcher.BaseName));
+        }
+        return names.Count > known;
     }
 
     private static int? RefuseAll(AnnotationList annotations, Report report, Refusal refusal, string detail)
