@@ -64,10 +64,8 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
     {
         try
         {
-            string text = File.ReadAllText(dependencies);
-            int colon = text.IndexOf(':', StringComparison.Ordinal);
-            if (colon >= 0)
-                File.WriteAllText(dependencies, $"{text[..(colon + 1)]} {name}{text[(colon + 1)..]}");
+            string text = File.ReadAllText(dependencies).TrimEnd('\n');
+            File.WriteAllText(dependencies, $"{text} {name}\n");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -23,8 +23,10 @@ public sealed class PassThroughTests
     {
         foreach (string list in (string[])["", Elsewhere])
         {
-            (Outcome expected, byte[]? wanted, string wantedDependencies) = Call("as", arguments, list);
-            (Outcome outcome, byte[]? made, string dependencies) = Call(Scratch.Program, arguments, list);
+            // In one directory: debug information names it.
+            using var scratch = new Scratch();
+            (Outcome expected, byte[]? wanted, string wantedDependencies) = Call(scratch, "as", arguments, list);
+            (Outcome outcome, byte[]? made, string dependencies) = Call(scratch, Scratch.Program, arguments, list);
             Assert.Equal(expected.ExitCode, outcome.ExitCode);
             Assert.Equal(expected.Output, outcome.Output);
             Assert.Equal(wanted, made);
@@ -75,6 +77,13 @@ public sealed class PassThroughTests
     private static (Outcome Outcome, byte[]? Made, string Dependencies) Call(string program, string arguments, string list, string input = Source)
     {
         using var scratch = new Scratch();
+        return Call(scratch, program, arguments, list, input);
+    }
+
+    private static (Outcome Outcome, byte[]? Made, string Dependencies) Call(Scratch scratch, string program, string arguments, string list, string input = Source)
+    {
+        File.Delete(scratch.File("out.o"));
+        File.Delete(scratch.File("out.d"));
         scratch.Write("a.s", Source);
         scratch.Write("b.s", "\t.text\ng:\n\tret\n");
         scratch.Write("broken.s", Broken);

@@ -21,7 +21,7 @@ internal sealed class RandomProgram(int seed)
         for (int i = 0; i < functions; i++)
             Function(i);
         _text.Append("int main(void)\n{\n\tfor (int i = 0; i < 512; i++)\n\t\tmemory.q[i] = i * 0x9e3779b97f4a7c15ull;\n");
-        _text.Append(CultureInfo.InvariantCulture, $"\tfor (int i = 0; i < {_random.Next(1, 5)}; i++) {{\n");
+        _text.Append(CultureInfo.InvariantCulture, $"\tfor (int i = 0; i < {_random.Next(1, 3)}; i++) {{\n");
         for (int i = 0; i < functions; i++)
             _text.Append(CultureInfo.InvariantCulture, $"\t\tsum = sum * 31 + f{i}(memory.b + {_random.Next(64) * 8}, i + {_random.Next(9)});\n");
         _text.Append("\t}\n\tfor (int i = 0; i < 512; i++)\n\t\tsum = sum * 31 + memory.q[i];\n\tprintf(\"%llx\\n\", (unsigned long long)sum);\n\treturn 0;\n}\n");
@@ -54,7 +54,7 @@ internal sealed class RandomProgram(int seed)
             5 => $"{place} |= {constant};",
             6 => $"{place} &= ~{constant};",
             7 => $"{place} ^= a;",
-            8 => $"{place}++;",
+            8 => $"({place})++;",
             9 => $"a -= __atomic_exchange_n(&{place}, b, __ATOMIC_SEQ_CST);",
             10 => $"a ^= __sync_val_compare_and_swap(&{place}, {place}, ({type})a);",
             11 => $"b += __atomic_fetch_add(&{place}, {constant}, __ATOMIC_SEQ_CST);",
@@ -64,7 +64,7 @@ internal sealed class RandomProgram(int seed)
             15 => $"a = __atomic_fetch_or(&{place}, ({type})(1u << ({constant} & 7)), __ATOMIC_SEQ_CST) & (1u << ({constant} & 7)) ? a + 1 : a ^ b;",
             16 => $"{{ const volatile void *s = p + {_random.Next(64) * 8}; volatile void *d = p + {1024 + _random.Next(64) * 8}; long c = {_random.Next(40)}; " +
                 "__asm__ volatile(\"rep ; movsb\" : \"+S\"(s), \"+D\"(d), \"+c\"(c) :: \"memory\"); }",
-            _ => number > 0 && _random.Next(3) == 0 ? $"if (i == 1) a += f{_random.Next(number)}(p, 1);" : $"__asm__ volatile(\"lock; addl $3,%0\" : \"+m\"({place.Replace(type, "uint32_t", StringComparison.Ordinal)}));",
+            _ => number > 0 && _random.Next(3) == 0 ? $"if (i == 1) a += f{_random.Next(number)}(p, 1);" : $"__asm__ volatile(\"lock; {{addl $3,%0|add %0, 3}}\" : \"+m\"({place.Replace(type, "uint32_t", StringComparison.Ordinal)}));",
         };
     }
 }

@@ -44,7 +44,7 @@ internal sealed class Scratch : IDisposable
     /// <summary>Runs a program.</summary>
     public Outcome Try(string program, string arguments, string? input, params ReadOnlySpan<(string Name, string Value)> environment)
     {
-        var start = new ProcessStartInfo(program, arguments)
+        var start = new ProcessStartInfo(program.StartsWith("./", StringComparison.Ordinal) ? File(program[2..]) : program, arguments)
         {
             WorkingDirectory = Root,
             RedirectStandardInput = true,

@@ -43,6 +43,11 @@ class Map:
         """Whether a range has become another."""
         return self.has(plain, annotated) and self.has(plain + size, annotated + new_size)
 
+    def is_length(self, size, new_size):
+        """Whether some range of that size has become one of the other."""
+        return any(b - a == new_size for start in self.exact if start + size in self.exact
+                   for a in self.exact[start] for b in self.exact[start + size])
+
 
 class Identity:
     """For sections without code, which do not change."""

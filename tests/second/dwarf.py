@@ -59,6 +59,7 @@ def check(pair, plain, annotated):
     moved = {}                      # name of a section of lists -> {plain offset: annotated offset}
     info = next((k for k in plain if k[0] == ".debug_info"), None)
     base = unit_base(pair, plain, annotated, info) if info else (None, None)
+    tables = addresses(pair, 0, plain), addresses(pair, 1, annotated)
     for key in plain:
         name = key[0]
         if not (name.startswith(".debug") or name == ".eh_frame"):
@@ -70,7 +71,7 @@ def check(pair, plain, annotated):
             elif name in (".debug_frame", ".eh_frame"):
                 frames(pair, name, x, y)
             elif name in (".debug_loclists", ".debug_rnglists", ".debug_loc", ".debug_ranges"):
-                moved[name] = lists(pair, name, x, y, base, info and (plain[info], annotated[info]))
+                moved[name] = lists(pair, name, x, y, base, tables, info and (plain[info], annotated[info]))
             elif name == ".debug_aranges":
                 aranges(pair, x, y)
             else:
@@ -84,17 +85,28 @@ def check(pair, plain, annotated):
 
 
 def unit_base(pair, plain, annotated, info):
-    """Where the unit's code begins, for lists that count from there; nowhere for a unit of several sections."""
-    def of(which, section):
+    """Where the unit's code begins, for lists that count from there; nowhere for a unit of several ranges."""
+    def of(which, section, table):
         obj = (pair.plain, pair.annotated)[which]
         for r in obj.relocations(section):
-            if r.symbol.type == 3 and obj.sections[r.symbol.section].name == ".debug_line":
-                break
+            if r.symbol.type == 3 and obj.sections[r.symbol.section].name in (".debug_ranges", ".debug_rnglists"):
+                return None
             target = pair.target(r, which, 0)
             if target and target[0] in pair.maps:
                 return target
-        return None
-    return of(0, plain[info]), of(1, annotated[info])
+        # By index: the unit begins where its first function does.
+        return min((a for a in table if a[0] in pair.maps), default=None)
+
+    return tuple(of(i, sections[info], addresses(pair, i, sections)) for i, sections in enumerate((plain, annotated)))
+
+
+def addresses(pair, which, sections):
+    """The table that indices count in."""
+    key = next((k for k in sections if k[0] == ".debug_addr"), None)
+    if key is None:
+        return []
+    side = Side(pair, which, sections[key])
+    return [side.address(at, side.obj.word) for at in range(8, len(side.data), side.obj.word)]
 
 
 def same(pair, a, b):
@@ -285,7 +297,7 @@ def operations(r, end, factor, word):
 
 # --- lists of ranges and locations
 
-def lists(pair, name, x, y, base, info):
+def lists(pair, name, x, y, base, tables, info):
     """Compares a section of lists; {plain offset: annotated offset} of what may be referred to."""
     if x.data == y.data and not x.relocations and base == (None, None):
         return {}
@@ -295,13 +307,14 @@ def lists(pair, name, x, y, base, info):
         return {}
     head = 12 if name.endswith("lists") else 0
     for cut, side in zip(cuts, (x, y)):
-        if not cut or cut[0] != head:
-            cut.insert(0, head)
+        count = int.from_bytes(side.data[8:12], "little") if head else 0
+        offsets = [head + int.from_bytes(side.data[head + 4 * i:head + 4 * i + 4], "little") for i in range(count)]
+        cut[:] = sorted({*cut, *offsets} - {head}) if offsets else sorted({*cut, head})   # the head is referred to, too
         cut.append(len(side.data))
-    if head and (x.data[4:head], cuts[0][0]) != (y.data[4:head], cuts[1][0]):
+    if head and x.data[4:head] != y.data[4:head]:
         pair.fault(f"section {name}: its head changed")
     for (a, a_end), (b, b_end) in zip(zip(cuts[0], cuts[0][1:]), zip(cuts[1], cuts[1][1:])):
-        mine, other = list(items(name, x, a, a_end, base[0])), list(items(name, y, b, b_end, base[1]))
+        mine, other = list(items(name, x, a, a_end, base[0], tables[0])), list(items(name, y, b, b_end, base[1], tables[1]))
         if len(mine) != len(other) or not all(same_item(pair, p, q) for p, q in zip(mine, other)):
             if x.data[a:a_end] == y.data[b:b_end] and not any(a <= at < a_end for at in x.relocations):
                 continue                              # views of locations: numbers, no addresses
@@ -318,7 +331,7 @@ def starts(pair, which, name, info):
                    if r.symbol.type == 3 and obj.sections[r.symbol.section].name == name})
 
 
-def items(name, side, at, end, base):
+def items(name, side, at, end, base, table):
     """Entries as tuples; an address is ("at", section, address)."""
     r = Reader(side.data, at)
     word = side.obj.word
@@ -357,10 +370,8 @@ def items(name, side, at, end, base):
             if what == "view":
                 yield what, r.unsigned(), r.unsigned()
                 continue
-            if what == "base index":
-                raise ValueError("indexed addresses")
-            if what == "base":
-                place = address()
+            if what in ("base", "base index"):
+                place = address() if what == "base" else ("at", *table[r.unsigned()])
                 base = place[1:]
                 yield what, place
                 continue
@@ -373,10 +384,13 @@ def items(name, side, at, end, base):
                 span = first, ("at", first[1], first[2] + r.unsigned())
             elif what == "default":
                 span = ()
+            elif what == "indices":
+                span = ("at", *table[r.unsigned()]), ("at", *table[r.unsigned()])
             else:
-                raise ValueError("indexed addresses")
+                first = table[r.unsigned()]
+                span = ("at", *first), ("at", first[0], first[1] + r.unsigned())
             yield what, *span, r.take(r.unsigned()) if is_location else b""
-    except (KeyError, ValueError) as error:
+    except (IndexError, KeyError, ValueError) as error:
         yield ("unknown", str(error), side.data[at:end])
 
 
@@ -446,6 +460,10 @@ def is_length(pair, x, y, at, skip):
         for start in range(max(at - size + 1, 0), at + 1):
             before = x.relocations.get(start - x.obj.word)
             if before is None:
+                if size == 4 and is_indexed(pair, x) and any(
+                        m.is_length(*(int.from_bytes(side.data[start:start + 4], "little") for side in (x, y))) for m in pair.maps.values()):
+                    skip.update(range(start, start + 4))
+                    return True
                 continue
             a, b = pair.target(before, 0, 0), pair.target(y.relocations[start - x.obj.word], 1, 0)
             old, new = (int.from_bytes(side.data[start:start + size], "little") for side in (x, y))
@@ -453,3 +471,8 @@ def is_length(pair, x, y, at, skip):
                 skip.update(range(start, start + size))
                 return True
     return False
+
+
+def is_indexed(pair, x):
+    """With a table of addresses no relocation tells which address a length counts from."""
+    return any(s.name == ".debug_addr" for s in x.obj.sections)

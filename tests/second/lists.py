@@ -34,11 +34,12 @@ def functions(obj, path):
         yield symbol, list(enumerate(body))
 
 
-def sites(obj, path, most=3):
+def sites(obj, path, most=3, sections=(".text",)):
     """{function: ["ordinal access", …]} of a function's first plain moves from or to memory."""
     found = {}
     for symbol, body in functions(obj, path):
-        if obj.sections[symbol.section].name != ".text" or "." in symbol.name:
+        name = obj.sections[symbol.section].name
+        if not (name in sections or ".text." in sections and name.startswith(".text.")) or "." in symbol.name:
             continue
         for ordinal, x in body:
             match = MOVE.match(x.operands) if x.mnemonic == "mov" and "(" in x.operands else None

@@ -1,6 +1,8 @@
 """Walks the code of one section in both objects, function after function, and accepts no difference but padding behind records,
 branches that lead to the moved place, and filling up to an alignment."""
 import re
+
+import elf
 from addresses import Map
 
 TARGET = re.compile(r"^(?:0x)?([0-9a-f]+)(?: <.*>)?$")
@@ -81,13 +83,11 @@ class Walk:
         if not plain:
             self.map.add(old, end)
 
-    @staticmethod
-    def is_alignment(old, old_end, start, end):
-        """Both end on a boundary that they would otherwise not have reached."""
-        for alignment in 64, 32, 16, 8, 4, 2:
-            if old_end % alignment == 0 and end % alignment == 0 and old_end - old < alignment and end - start < alignment:
-                return True
-        return False
+    def is_alignment(self, old, old_end, start, end):
+        """Both end on a boundary that they had not reached. Compilers ask for 16, and for 8 where 16 is too far."""
+        common = alignment(old_end | end)
+        least = 8 if old == old_end and self.pair.plain.is64 else 4
+        return common >= least and old_end - old < max(alignment(old_end), 1) and end - start < max(alignment(end), 1)
 
     def is_jump_label(self, plain, annotated, old, old_end):
         """objtool turns a static branch's jump into a NOP of its length, which follows the distance."""
@@ -126,6 +126,11 @@ class Walk:
             self.fault(x.address, f"{text(x)}: refers to {self.pair.place(r, self.pair.plain)}, in the annotated code to {self.pair.place(s, self.pair.annotated)}")
 
 
+def alignment(address):
+    """The power of two that it is a multiple of, up to 64."""
+    return (address | 64) & -(address | 64)
+
+
 def by_offset(relocations):
     return {r.offset: r for r in relocations}
 
@@ -160,11 +165,12 @@ def opcode(x):
 
 
 def masked(x, relocations, obj):
-    from elf import width
     raw = bytearray(x.bytes)
+    if obj.has_addends:
+        return bytes(raw)
     for r in relocations:
         at = r.offset - x.address
-        raw[at:at + width(obj, r.type)] = bytes(len(raw[at:at + width(obj, r.type)]))
+        raw[at:at + elf.width(obj, r.type)] = bytes(elf.width(obj, r.type))
     return bytes(raw)
 
 

@@ -35,8 +35,7 @@ internal static class AnnotatedText
             for (; nextThunk < thunks.Length && thunks[nextThunk].Key <= before; nextThunk++)
             {
                 Copy(thunks[nextThunk].Key);
-                foreach (SitePlan plan in thunks[nextThunk])
-                    SelftestThunk.Write(output, text, scan, plan, prefix, bitness);
+                SelftestThunk.Write(output, text, scan, [.. thunks[nextThunk]], prefix, bitness);
             }
         }
         foreach (SitePlan plan in plans)

@@ -14,7 +14,18 @@ internal static class SelftestThunk
     // Below the stack pointer user code may keep data (psABI x86-64, 3.2.2: the red zone).
     private const int RedZone = 128;
 
-    public static void Write(TextWriter output, byte[] text, SourceScan scan, SitePlan plan, string prefix, int bitness)
+    /// <summary>Writes the thunks of one function at its end.</summary>
+    public static void Write(TextWriter output, byte[] text, SourceScan scan, IReadOnlyList<SitePlan> plans, string prefix, int bitness)
+    {
+        // clang ends the frame after the code that the size takes in: then the last thunk's frame is ended in its place.
+        bool isOpen = FrameReplay.At(text, scan.Frames, plans[0].End.Position).Closing.Length > 0;
+        if (isOpen)
+            output.Append(".cfi_endproc; ");
+        for (int i = 0; i < plans.Count; i++)
+            Write(output, text, scan, plans[i], prefix, bitness, leaveOpen: isOpen && i == plans.Count - 1);
+    }
+
+    private static void Write(TextWriter output, byte[] text, SourceScan scan, SitePlan plan, string prefix, int bitness, bool leaveOpen)
     {
         string label = AnnotatedText.Label(plan, prefix);
         FrameReplay frame = FrameReplay.At(text, scan.Frames, plan.Statement.Start);
@@ -35,7 +46,7 @@ internal static class SelftestThunk
             output.Append("; ");
         }
         output.Append(text.AsSpan(plan.Statement.Instruction, plan.Statement.End - plan.Statement.Instruction));
-        output.Append($"; {{disp32}} jmp {label}e; {frame.Closing}");
+        output.Append($"; {{disp32}} jmp {label}e; {(leaveOpen ? "" : frame.Closing)}");
     }
 
     /// <summary>True if the statement means the same elsewhere: it names neither its own place nor the nearest numbered label.</summary>

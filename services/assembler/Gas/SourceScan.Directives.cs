@@ -4,8 +4,11 @@ namespace Reheat.Assembler.Gas;
 
 /// <summary>Where a function's text ends.</summary>
 /// <param name="Name">Its symbol.</param>
-/// <param name="Position">Of its <c>.size</c> directive.</param>
-/// <param name="Section">Section that the directive stands in.</param>
+/// <param name="Position">
+/// Of the last code that its size takes in: the <c>.size</c> directive (gcc: <c>.size f, .-f</c>), or the label that the size is counted to (clang:
+/// <c>.Lfunc_end0: .size f, .Lfunc_end0-f</c>).
+/// </param>
+/// <param name="Section">Section that it stands in.</param>
 internal readonly record struct FunctionEnd(string Name, int Position, int Section);
 
 /// <summary>A section as the text names it.</summary>
@@ -157,7 +160,11 @@ internal sealed partial class SourceScan
         if (_macroDepth > 0 || _repeatDepth > 0)
             return;
         string function = FirstName(token);
-        _ends.Add(new FunctionEnd(function, token.Start, _section));
+        ReadOnlySpan<byte> arguments = _text.AsSpan(token.NameEnd, token.End - token.NameEnd);
+        ReadOnlySpan<byte> to = arguments[(arguments.IndexOf((byte)',') + 1)..].TrimStart(" \t"u8);
+        int minus = to.IndexOf((byte)'-');
+        bool isToLabel = minus > 0 && to[..minus].SequenceEqual(_text.AsSpan(_label.Start, _label.End - _label.Start));
+        _ends.Add(new FunctionEnd(function, isToLabel ? _label.Start : token.Start, _section));
         if (function == _function)
             _function = null;
     }

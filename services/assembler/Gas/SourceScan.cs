@@ -22,6 +22,7 @@ internal sealed partial class SourceScan
     private int _mode;
     private bool _intel;
     private (int Start, int End) _prefix = (-1, -1);
+    private TextRange _label;
     private bool _isSplit;
     private bool _wasDropped;
     private bool _isDropped;
@@ -75,6 +76,7 @@ internal sealed partial class SourceScan
         if (IsDebug && _macroDepth == 0)
             Drop(token);
         _isSplit |= _prefix.Start >= 0;
+        _label = new TextRange(token.Start, token.NameEnd);
         ReadOnlySpan<byte> name = _text.AsSpan(token.Start, token.NameEnd - token.Start);
         if (name.StartsWith(".L"u8) || char.IsAsciiDigit((char)name[0]) || _wanted is null || _macroDepth > 0)
             return;

@@ -44,7 +44,7 @@ internal readonly record struct SourceUnit(string Name, bool IsWhole)
             return new(SourcePath.Normalise(symbol, ""), symbol.Contains('/', StringComparison.Ordinal));
         if (marker.Length > 0)
             return new(SourcePath.Normalise(marker, Directory.GetCurrentDirectory()), true);
-        return input is null ? default : new(Path.GetFileName(input), false);
+        return input is null ? new("", false) : new(Path.GetFileName(input), false);
     }
 
     private static string[] Quoted(ReadOnlySpan<byte> line)

@@ -17,6 +17,17 @@ internal sealed class MakeProcess(BuildTree tree, PassOptions options, string li
     // What else decides how an object comes out: for compiler caches, which know nothing of environment variables.
     private string KeyPath => tree.State("key");
 
+    /// <summary>Makes sure that make can be started, before anything is touched.</summary>
+    /// <exception cref="CommandException">There is no such program.</exception>
+    public void Find()
+    {
+        bool found = options.Make.Contains('/', StringComparison.Ordinal)
+            ? File.Exists(options.Make)
+            : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(directory => File.Exists(Path.Combine(directory, options.Make)));
+        if (!found)
+            throw new CommandException(ExitCode.NoMake, $"there is no {options.Make} — install it, or name another with --make");
+    }
+
     /// <summary>Writes what the build reads.</summary>
     public void Prepare(ListSlices slices)
     {
@@ -61,7 +72,7 @@ internal sealed class MakeProcess(BuildTree tree, PassOptions options, string li
         }
         catch (Win32Exception e)
         {
-            throw new CommandException(ExitCode.NoMake, $"cannot start {options.Make}: {e.Message} — install it, or name it with --make");
+            throw new CommandException(ExitCode.NoMake, $"cannot start {options.Make}: {e.Message} — name another with --make");
         }
     }
 

@@ -20,6 +20,8 @@ internal sealed class Pass(PassOptions options, Screen screen)
         BuildTree tree = Open();
         string library = Installation.FindLibrary();
         ListSlices slices = ReadList();
+        var make = new MakeProcess(tree, options, library);
+        make.Find();
         bool hadState = Directory.Exists(tree.StateDirectory);
         if (!hadState && !tree.Objects().Any())
             throw new CommandException(ExitCode.NotABuildTree, $"{tree.Root} has no object files: a second pass needs a first one — build it with make, or name the directory with the objects with --directory");
@@ -35,15 +37,22 @@ internal sealed class Pass(PassOptions options, Screen screen)
             ? $"{Format.Count(objects.Values.Count(o => o.IsOurs))} objects, all as the list wants them: make builds what it finds changed"
             : $"{Format.Count(plan.Rebuild.Count)} of {Format.Count(plan.Total)} objects change with the list: make builds them anew");
 
-        var make = new MakeProcess(tree, options, library);
         make.Prepare(slices);
         file.Write(plan.Announce(before));
         plan.TakeAway(before);
         long started = Stopwatch.GetTimestamp();
-        int exitCode = await make.RunAsync(MakeArguments.WorkingDirectory(options.Directory, tree.Root, options.Arguments), screen.IsJson, cancel);
+        int exitCode;
+        HashSet<string> back;
+        try
+        {
+            exitCode = await make.RunAsync(MakeArguments.WorkingDirectory(options.Directory, tree.Root, options.Arguments), screen.IsJson, cancel);
+        }
+        finally
+        {
+            back = plan.PutBack();
+        }
         double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
-        HashSet<string> back = plan.PutBack();
         Dictionary<string, ScannedObject> now = TreeScan.Run(tree, slices, objects, CancellationToken.None);
         Dictionary<string, ReportLine> lines = ReportLine.Read(make.ReportPath, tree.Relative);
         var outcome = new PassOutcome(slices, plan, before, objects, now, lines, back, isWhole: exitCode == 0);
