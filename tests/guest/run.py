@@ -18,9 +18,10 @@ import annotations  # noqa: E402
 import ends  # noqa: E402
 import hits_guest  # noqa: E402
 import kills  # noqa: E402
+import second  # noqa: E402
 from loop import Guest  # noqa: E402
 
-PARTS = {"account": account.all, "list": annotations.all, "kills": kills.all, "ends": ends.all, "hits": hits_guest.all}
+PARTS = {"account": account.all, "list": annotations.all, "kills": kills.all, "ends": ends.all, "hits": hits_guest.all, "second": second.all}
 TOOLS = ["qemu-system-x86_64", "objdump", "psql", "readelf"]
 
 

@@ -64,6 +64,13 @@ internal static class GuestCommand
 
     private static readonly Option<long> Capacity = new("--ring-records") { Description = "Records that each vCPU's ring holds (a power of two).", HelpName = "N" };
 
+    private static readonly Option<string> Selftest = new("--selftest")
+    {
+        Description = "At the end, write what the images' own counters say (`reheat make --policy selftest`) to FILE: site and executions, JSON.",
+        HelpName = "FILE",
+        DefaultValueFactory = _ => "",
+    };
+
     private static readonly Option<bool> Verbose = new("--verbose", "-v") { Description = "Log what the agent does." };
 
     private static readonly Argument<string[]> Qemu = new("QEMU-ARGS")
@@ -85,7 +92,7 @@ internal static class GuestCommand
         }
         var run = new Command("run", "Boot a guest under the QEMU wedge and stream its traces. Ends when QEMU ends, after --time-limit or on Ctrl-C; nothing recorded is lost.")
         {
-            Images, Series, Guest, TimeLimit, DrainLimit, Console, Session, Capacity, Verbose, CommonOptions.Json, Qemu,
+            Images, Series, Guest, TimeLimit, DrainLimit, Console, Session, Capacity, Selftest, Verbose, CommonOptions.Json, Qemu,
         };
         run.SetHandler(RunAsync);
         return new Command("guest", "Run guests under a wedge.") { run };
@@ -101,6 +108,7 @@ internal static class GuestCommand
         AddBuildResponse build = await BuildUpload.RunAsync(connection, screen, paths, series, "", interrupt);
         screen.Say($"build {build.Build.Build_} of series {build.Build.Series}{(build.Existed ? "" : " (new)")}: {string.Join(", ", images.Select(i => $"{i.Name} {i.BuildId.Short}"))}");
 
+        SelftestFile? selftest = parsed.GetValue(Selftest) is { Length: > 0 } counters ? SelftestFile.Of(counters, parsed.GetValue(Images)!.Select(GuestImages.Split)) : null;
         string session = parsed.GetValue(Session) is { Length: > 0 } directory ? Path.GetFullPath(directory) : SessionDirectory.New();
         (string Path, int Sites)? annotated = AnnotatedFile.Write(session, parsed.GetValue(Images)!, static _ => { }); // the upload has told what is wrong with records
         if (annotated is { } told)
@@ -116,7 +124,7 @@ internal static class GuestCommand
             MonitorSocket = qemu.AgentMonitor,
         };
         await using var agent = new WedgeAgent(options, TimeProvider.System, logs.CreateLogger<WedgeAgent>());
-        var run = new GuestRun(qemu, agent, parsed.GetValue(Console) is { Length: > 0 } file ? file : null, logs.CreateLogger<GuestRun>());
+        var run = new GuestRun(qemu, agent, parsed.GetValue(Console) is { Length: > 0 } file ? file : null, selftest, logs.CreateLogger<GuestRun>());
         long start = Stopwatch.GetTimestamp();
         using var draining = new CancellationTokenSource();
         Task streaming = agent.RunAsync(draining.Token);
@@ -131,6 +139,8 @@ internal static class GuestCommand
         AccountingRow? stored = await AccountAsync(screen, connection, options.Wedge, counts.Epoch);
         if (parsed.GetValue(Session) is not { Length: > 0 })
             SessionDirectory.Delete(session);
+        if (selftest is { IsWritten: false })
+            throw new CommandException(ExitCode.GuestFailed, $"QEMU ended before the counters for {selftest.Path} could be read");
         Show(screen, build.Build, end, run.ExitCode, seconds, counts, stored, agent.Status, annotated?.Sites ?? 0);
         return (end, run.ExitCode) switch
         {

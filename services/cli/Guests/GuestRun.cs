@@ -23,7 +23,7 @@ internal enum GuestEnd
 /// Runs QEMU under the wedge and its agent beside it. However the run ends, the memory map is read once more while QEMU still answers, QEMU
 /// is ended in order, and the agent delivers what is in the rings.
 /// </summary>
-internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? console, ILogger log)
+internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? console, SelftestFile? selftest, ILogger log)
 {
     private static readonly TimeSpan OrderlyEnd = TimeSpan.FromSeconds(10);
 
@@ -131,6 +131,8 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
         {
             await control.ExecuteAsync("stop", null, CancellationToken.None);
             await Task.WhenAny(agent.ReadMapAsync(CancellationToken.None), exited, Task.Delay(OrderlyEnd));
+            if (selftest is not null)
+                await selftest.WriteAsync(control, CancellationToken.None);
             await control.ExecuteAsync("quit", null, CancellationToken.None);
         }
         catch (IOException e)

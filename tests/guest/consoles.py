@@ -1,0 +1,20 @@
+"""What a console says, without what differs from boot to boot."""
+import re
+
+STAMP = re.compile(r"^\[ *\d+\.\d+\] ?")
+NUMBER = re.compile(r"\b(?:0x)?[0-9a-fA-F]*\d[0-9a-fA-F]*\b")
+
+
+def lines(path):
+    with open(path, "rb") as console:
+        return console.read().decode(errors="replace").replace("\r", "").splitlines()
+
+
+def transcript(path):
+    """The lines that the guest's init prints: the same in every boot."""
+    return [line for line in lines(path) if line.startswith("reheat:")]
+
+
+def shapes(path):
+    """The kernel's own lines, numbers and time stamps taken out."""
+    return {NUMBER.sub("N", STAMP.sub("", line)).strip() for line in lines(path) if not line.startswith("reheat:")} - {""}
