@@ -33,6 +33,9 @@ internal static class ExitCode
     /// <summary>Traces could not be delivered; they are kept, and the message says where.</summary>
     public const int NotDelivered = 9;
 
+    /// <summary>Two annotation lists differ.</summary>
+    public const int Differ = 20;
+
     /// <summary>Interrupted.</summary>
     public const int Interrupted = 130;
 }

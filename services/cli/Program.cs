@@ -7,7 +7,7 @@ var root = new RootCommand(
     Reheat: profile-guided annotation of a guest kernel's sensitive instructions.
 
     Exit codes: 0 done · 1 failed · 2 wrong command line · 3 bad input · 4 collector away · 5 not found · 6 nothing observed
-    7 coverage below --fail-under · 8 the guest's QEMU failed · 9 traces kept but not delivered · 130 interrupted
+    7 coverage below --fail-under · 8 the guest's QEMU failed · 9 traces kept but not delivered · 20 lists differ · 130 interrupted
     """)
 {
     UpCommand.Create(),

@@ -17,6 +17,8 @@ internal static class CoverageCommand
         HelpName = "P",
     };
 
+    private const string ObservedNote = "QEMU observes: hits are executions of annotated sites that a rewriting wedge would not trap";
+
     public static Command Create()
     {
         FailUnder.Validators.Add(result =>
@@ -38,10 +40,11 @@ internal static class CoverageCommand
     {
         CoverageResponse response = await connection.Coverage.GetCoverageAsync(CommonOptions.Selector(parsed), cancellationToken: cancel);
         AccountingResponse accounting = await connection.Coverage.GetAccountingAsync(new AccountingRequest { Summary = true }, cancellationToken: cancel);
-        CoverageRow[] observed = [.. response.Rows.Where(r => r.Traps + r.Hits > 0)];
+        CoverageRow[] observed = [.. response.Rows.Where(r => r.Traps > 0 || r.Hits > 0 || r.HitsWithoutRecord > 0)];
         ulong traps = Saturating.Sum(observed.Select(r => r.Traps));
         ulong hits = Saturating.Sum(observed.Select(r => r.Hits));
-        double? total = traps > 0 || hits > 0 ? hits / ((double)traps + hits) : null;
+        ulong without = Saturating.Sum(observed.Select(r => r.HitsWithoutRecord));
+        double? total = observed.Length > 0 ? hits / ((double)traps + hits + without) : null;
         ulong dropped = accounting.Summary?.Dropped ?? 0;
         screen.Show(
             new
@@ -51,10 +54,12 @@ internal static class CoverageCommand
                 Traps = traps,
                 Hits = hits,
                 Coverage = total,
+                HitsWithoutRecord = without,
                 DroppedByAllWedges = dropped,
-                Rows = observed.Select(r => new { r.Image, r.Operation, r.Target, r.Sites, r.Traps, r.Hits, Coverage = r.HasCoverage ? r.Coverage : (double?)null }),
+                Note = ObservedNote,
+                Rows = observed.Select(r => new { r.Image, r.Operation, r.Target, r.Sites, r.Annotated, r.Traps, r.Hits, r.HitsWithoutRecord, Coverage = r.HasCoverage ? r.Coverage : (double?)null }),
             },
-            console => Draw(console, response, observed, traps, hits, total, dropped));
+            console => Draw(console, response, observed, traps, hits, without, total, dropped));
 
         if (total is null)
         {
@@ -70,19 +75,23 @@ internal static class CoverageCommand
         return ExitCode.Success;
     }
 
-    private static void Draw(IAnsiConsole console, CoverageResponse response, CoverageRow[] rows, ulong traps, ulong hits, double? total, ulong dropped)
+    private static void Draw(IAnsiConsole console, CoverageResponse response, CoverageRow[] rows, ulong traps, ulong hits, ulong without, double? total, ulong dropped)
     {
         console.WriteLine($"build {response.Build} of series {response.Series}");
         if (rows.Length == 0)
             return;
-        Table table = Screen.Table(("image", false), ("target", false), ("operation", false), ("sites", true), ("traps", true), ("hits", true), ("coverage", true));
+        Table table = Screen.Table(("image", false), ("target", false), ("operation", false), ("sites", true), ("annotated", true), ("traps", true), ("hits", true), ("coverage", true));
         foreach (CoverageRow row in rows)
         {
-            table.AddRow(Format.Cell(row.Image), Format.Cell(row.Target), Format.Cell(row.Operation), Format.Count(row.Sites), Format.Count(row.Traps), Format.Count(row.Hits),
+            table.AddRow(Format.Cell(row.Image), Format.Cell(row.Target), Format.Cell(row.Operation), Format.Count(row.Sites), Format.Count(row.Annotated), Format.Count(row.Traps), Format.Count(row.Hits),
                 Format.Percent(row.HasCoverage ? row.Coverage : null));
         }
-        table.AddRow("[bold]all[/]", "", "", Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
+        table.AddRow("[bold]all[/]", "", "", Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Annotated)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
         console.Write(table);
+        if (hits > 0)
+            console.WriteLine(ObservedNote);
+        if (without > 0)
+            console.WriteLine($"{Format.Count(without)} hits were told of sites that the images have no record of: they count against coverage");
         if (dropped > 0)
             console.WriteLine($"{Format.Count(dropped)} traps of all wedges were dropped and are in no row (view reheat.drops says why)");
     }

@@ -28,12 +28,14 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
                 Sites = (ulong)row.Sites,
                 Traps = (ulong)row.Traps,
                 Hits = (ulong)row.Hits,
+                Annotated = (ulong)row.Annotated,
+                HitsWithoutRecord = (ulong)row.HitsWithoutRecord,
             };
             if (row.Coverage is { } fraction)
                 wire.Coverage = fraction;
             response.Rows.Add(wire);
         }
-        if (response.Rows.All(r => r.Traps + r.Hits == 0))
+        if (response.Rows.All(r => Math.Max(Math.Max(r.Traps, r.Hits), r.HitsWithoutRecord) == 0))
             response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
         return response;
     }
@@ -63,6 +65,7 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
             Elements = (ulong)r.Elements,
             Wedges = (uint)r.Wedges,
             State = r.State,
+            Reason = r.Reason ?? "",
         }));
         if (total == 0)
             response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
@@ -101,6 +104,10 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
             Dropped = (ulong)r.Dropped,
             OutsideImages = (ulong)r.OutsideImages,
             Pending = r.Pending,
+            HitsRecorded = (ulong)r.HitsRecorded,
+            HitsStored = (ulong)r.HitsStored,
+            HitsDropped = (ulong)r.HitsDropped,
+            HitsPending = r.HitsPending,
         }));
         return response;
     }

@@ -85,9 +85,10 @@ internal sealed class StreamSession
                 To = (long)batch.To,
                 Rows = rows,
                 NewSites = [.. newSites],
-                Drops = [.. batch.Drops.Select(d => new DropRow((short)d.Reason, (long)d.Traps, (long)d.Records))],
+                Drops = [.. batch.Drops.Select(d => new DropRow((short)d.Reason, (long)d.Traps, (long)d.Records, (long)d.Hits))],
                 Counters = batch.Counters is { } c
-                    ? new WedgeCounters((long)c.Traps, (long)c.DroppedTraps, (long)c.DroppedRecords, (long)c.OutsideTraps, (long)c.Spurious)
+                    ? new WedgeCounters(
+                        (long)c.Traps, (long)c.DroppedTraps, (long)c.DroppedRecords, (long)c.OutsideTraps, (long)c.Spurious, (long)c.Hits, (long)c.DroppedHits)
                     : null,
                 Bucket = bucket,
                 Clamped = clamped,

@@ -43,6 +43,8 @@ public sealed unsafe partial class RingFile : IDisposable
     private const int ClosedOffset = 112;
     private const int TailOffset = 128;
     private const int ConsumerPidOffset = 136;
+    private const int HitsOffset = 192;
+    private const int DroppedHitsOffset = 200;
 
     private readonly SafeFileHandle _handle;
     private readonly MemoryMappedFile _file;
@@ -97,7 +99,9 @@ public sealed unsafe partial class RingFile : IDisposable
     public RingCounters Counters => new(
         Volatile.Read(ref *(ulong*)(_memory + TrapsOffset)), Volatile.Read(ref *(ulong*)(_memory + DroppedTrapsOffset)),
         Volatile.Read(ref *(ulong*)(_memory + DroppedRecordsOffset)), Volatile.Read(ref *(ulong*)(_memory + OutsideTrapsOffset)),
-        Volatile.Read(ref *(ulong*)(_memory + SpuriousOffset)));
+        Volatile.Read(ref *(ulong*)(_memory + SpuriousOffset)),
+        // Memory that version 1 leaves 0.
+        Volatile.Read(ref *(ulong*)(_memory + HitsOffset)), Volatile.Read(ref *(ulong*)(_memory + DroppedHitsOffset)));
 
     /// <summary>Maps a ring.</summary>
     /// <returns>The ring, or null with what is wrong with the file.</returns>
@@ -181,10 +185,10 @@ public sealed unsafe partial class RingFile : IDisposable
         if (magic != RingFormat.RingMagic)
             return new Diagnostic(DiagnosticId.RingNotARing, path, $"magic is {magic:x16}, a ring has {RingFormat.RingMagic:x16}");
         uint version = *(uint*)(memory + VersionOffset);
-        if (version != RingFormat.Version)
+        if (version is < RingFormat.OldestVersion or > RingFormat.Version)
         {
             return new Diagnostic(DiagnosticId.RingVersion, path,
-                $"ring of format version {version}, this agent reads {RingFormat.Version} — use the agent and the wedge of one release");
+                $"ring of format version {version}, this agent reads {RingFormat.OldestVersion} to {RingFormat.Version} — use the agent and the wedge of one release");
         }
         uint headerBytes = *(uint*)(memory + HeaderBytesOffset);
         uint recordBytes = *(uint*)(memory + RecordBytesOffset);

@@ -70,9 +70,11 @@ internal static class MarkStore
                 ring_full_records = greatest(m.ring_full_records, u.full_records),
                 outside_traps = greatest(m.outside_traps, u.outside),
                 spurious = greatest(m.spurious, u.spurious),
+                wedge_hits = greatest(m.wedge_hits, u.wedge_hits),
+                ring_full_hits = greatest(m.ring_full_hits, u.full_hits),
                 updated_at = now()
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-                AS u (wedge, epoch, ring, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious)
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                AS u (wedge, epoch, ring, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious, wedge_hits, full_hits)
             WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring
             """, connection);
         command.Parameters.Add(Array(rings.Select(r => r.Key.Wedge), NpgsqlDbType.Text));
@@ -87,6 +89,8 @@ internal static class MarkStore
         command.Parameters.Add(Array(counters.Select(c => c.DroppedRecords), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.OutsideTraps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.Spurious), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(counters.Select(c => c.Hits), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(counters.Select(c => c.DroppedHits), NpgsqlDbType.Bigint));
         await command.ExecuteNonQueryAsync(cancel);
     }
 

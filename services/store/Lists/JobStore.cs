@@ -159,6 +159,18 @@ public sealed class JobStore(NpgsqlDataSource database)
             """, new { job, worker, DoneChannel, QueuedChannel }, cancellationToken: cancel));
     }
 
+    /// <summary>Open jobs of earlier builds of the same series, in order of build: their lists go into this build's.</summary>
+    public async Task<IReadOnlyList<long>> OpenBeforeAsync(string kind, long build, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return [.. await connection.QueryAsync<long>(new CommandDefinition(
+            """
+            SELECT j.job FROM reheat_data.jobs j JOIN reheat_data.builds e USING (build) JOIN reheat_data.builds b USING (series)
+            WHERE b.build = @build AND e.build < @build AND j.kind = @kind AND j.state IN ('queued', 'running')
+            ORDER BY e.build, j.job
+            """, new { kind, build }, cancellationToken: cancel))];
+    }
+
     /// <summary>Where a job stands; null if there is no such job.</summary>
     public async Task<JobState?> StateAsync(long job, CancellationToken cancel)
     {

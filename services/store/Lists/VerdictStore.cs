@@ -25,11 +25,12 @@ public sealed record ObservedSite(
 /// <param name="Unit">Compile unit.</param>
 /// <param name="Source"><c>file:line</c>, or empty.</param>
 /// <param name="Instruction">The instruction, as a person reads it.</param>
+/// <param name="Ordinal">Its ordinal in the function, as lists count; -1 if it has none.</param>
 /// <param name="Refusal">Name of the reason why the list does not annotate it, or null if it does.</param>
 /// <param name="Detail">More on the reason.</param>
 /// <param name="DoubtedCode">The bytes that a wedge told, if it is for them that the site is refused: they may be wrong, and are asked for again.</param>
 public sealed record SiteVerdict(
-    CountKey Key, string Function, long FunctionOffset, string Unit, string Source, string Instruction, string? Refusal, string Detail,
+    CountKey Key, string Function, long FunctionOffset, string Unit, string Source, string Instruction, int Ordinal, string? Refusal, string Detail,
     byte[]? DoubtedCode = null);
 
 /// <summary>Tables <c>resolutions</c> and <c>verdicts</c>, and the question they answer.</summary>
@@ -67,14 +68,15 @@ public sealed class VerdictStore(NpgsqlDataSource database)
         SiteVerdict[] sites = [.. verdicts.DistinctBy(v => v.Key.Site)];
         await connection.ExecuteAsync(new CommandDefinition(
             """
-            INSERT INTO reheat_data.resolutions AS r (site, function, function_offset, unit, source, instruction)
-            SELECT * FROM unnest(@ids, @functions, @offsets, @units, @sources, @instructions) AS u (site, function, function_offset, unit, source, instruction)
+            INSERT INTO reheat_data.resolutions AS r (site, function, function_offset, unit, source, instruction, ordinal)
+            SELECT * FROM unnest(@ids, @functions, @offsets, @units, @sources, @instructions, @ordinals)
+                AS u (site, function, function_offset, unit, source, instruction, ordinal)
             ORDER BY site
             ON CONFLICT (site) DO UPDATE
             SET function = excluded.function, function_offset = excluded.function_offset, unit = excluded.unit,
-                source = excluded.source, instruction = excluded.instruction
-            WHERE (r.function, r.function_offset, r.unit, r.source, r.instruction)
-                IS DISTINCT FROM (excluded.function, excluded.function_offset, excluded.unit, excluded.source, excluded.instruction)
+                source = excluded.source, instruction = excluded.instruction, ordinal = excluded.ordinal
+            WHERE (r.function, r.function_offset, r.unit, r.source, r.instruction, r.ordinal)
+                IS DISTINCT FROM (excluded.function, excluded.function_offset, excluded.unit, excluded.source, excluded.instruction, excluded.ordinal)
             """,
             new
             {
@@ -84,6 +86,7 @@ public sealed class VerdictStore(NpgsqlDataSource database)
                 units = sites.Select(s => s.Unit).ToArray(),
                 sources = sites.Select(s => s.Source).ToArray(),
                 instructions = sites.Select(s => s.Instruction).ToArray(),
+                ordinals = sites.Select(s => s.Ordinal).ToArray(),
             }, cancellationToken: cancel));
         await connection.ExecuteAsync(new CommandDefinition(
             """
