@@ -92,7 +92,7 @@ check format dotnet format Reheat.slnx --verify-no-changes --no-restore
 for project in Core Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
-suite wedge tests/wedge/run.py ring rmw guests ends
+suite wedge tests/wedge/run.py ring rmw guests hits ends
 check guest-build wait_for_guest
 suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots
 suite guest tests/guest/run.py

@@ -27,6 +27,8 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("annotations pull")]
     [InlineData("annotations list")]
     [InlineData("annotations show")]
+    [InlineData("annotations diff")]
+    [InlineData("annotations by-hand")]
     [InlineData("coverage")]
     [InlineData("sites")]
     public async Task Every_command_explains_itself(string command)

@@ -88,6 +88,7 @@ public sealed class HostileTests : IAsyncLifetime
             INSERT INTO reheat_data.builds (series, label, images_sha256) VALUES ('s', '', '');
             INSERT INTO reheat_data.images (build_id, name, machine, file_size) VALUES (@id, 'vmlinux', 62, 1);
             INSERT INTO reheat_data.build_images SELECT 1, build_id, 0 FROM reheat_data.images;
+            INSERT INTO reheat_data.annotated_sites SELECT site, 'lapic', build_id, address, address + 5, 2 FROM reheat_data.sites;
             """, new { most = long.MaxValue, id = RawStream.BuildId });
 
         using RawStream other = await RawStream.OpenAsync(_server.Address, RawStream.Hello("other"));

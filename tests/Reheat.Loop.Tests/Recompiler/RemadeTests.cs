@@ -33,7 +33,7 @@ public sealed class RemadeTests : IAsyncLifetime
         Assert.Equal(jobs, await _database.ValueAsync<long>("SELECT count(*) FROM reheat_data.jobs")); // no work before it is met
         await ListTests.TraceAsync(server, _image.BuildId, "third", (read, Operation.DeviceRead, 4, 1));
 
-        await StateAsync("annotated");
+        await StateAsync("listed");
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class RemadeTests : IAsyncLifetime
         await Task.Delay(300);
         await StateAsync("refused: bytes-differ");
         using RawStream honest = await TellAsync(server, write, "honest", right);
-        await StateAsync("annotated");
+        await StateAsync("listed");
 
         // Nobody is asked now, and what nobody was asked for is passed over.
         using RawStream late = await OpenAsync(server, "late");
@@ -60,7 +60,7 @@ public sealed class RemadeTests : IAsyncLifetime
         await late.CompleteAsync();
         await biased.CompleteAsync();
         await server.Annotations.PullAsync(new PullRequest { Fresh = true });
-        await StateAsync("annotated");
+        await StateAsync("listed");
         Assert.Equal(right, await _database.ValueAsync<byte[]>("SELECT code FROM reheat_data.sites"));
     }
 
