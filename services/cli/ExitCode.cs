@@ -52,7 +52,7 @@ internal static class ExitCode
     public const int NothingAnnotated = 15;
 
     /// <summary>Two annotation lists differ.</summary>
-    public const int Differ = 16;
+    public const int Differ = 20;
 
     /// <summary>Interrupted.</summary>
     public const int Interrupted = 130;

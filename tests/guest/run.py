@@ -2,7 +2,7 @@
 """The loop on a real Linux guest, and hits of a small one, with the programs as a user runs them.
 Last line: N passed, N failed, N skipped.
 
-usage: run.py [--variant tiny|tiny32|demo] [--reheat PROGRAM] [PART]...   parts: account list kills ends hits; all by default
+usage: run.py [--variant tiny|tiny32|demo] [--reheat PROGRAM] [PART]...   parts: account list kills ends hits second; all by default
 """
 import argparse
 import os

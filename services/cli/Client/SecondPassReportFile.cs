@@ -40,7 +40,7 @@ internal static class SecondPassReportFile
                 JsonElement root = document.RootElement;
                 if (!root.TryGetProperty("reheat", out JsonElement version) || version.GetInt32() != 1)
                     throw new FormatException("no report of version 1");
-                files[Text(root, "path") is { Length: > 0 } file ? file : $"line {number}"] = [.. root.GetProperty("sites").EnumerateArray().Select(Site)];
+                files[Text(root, "path") is { Length: > 0 } file ? file : $"line {number}"] = [.. root.GetProperty("sites").EnumerateArray().Select(site => Site(site, Text(root, "unit")))];
             }
             catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException)
             {
@@ -50,9 +50,10 @@ internal static class SecondPassReportFile
         return ([.. files.Values.SelectMany(s => s)], diagnostics);
     }
 
-    private static SecondPassSite Site(JsonElement site) => new()
+    // A line that people wrote may stand for every unit; what was assembled was one of them.
+    private static SecondPassSite Site(JsonElement site, string unit) => new()
     {
-        Unit = Text(site, "unit"),
+        Unit = Text(site, "unit") is not "*" and var named ? named : unit,
         Function = Text(site, "function"),
         Ordinal = site.GetProperty("ordinal").GetUInt32(),
         Instruction = Text(site, "instruction"),

@@ -78,7 +78,7 @@ internal static class AgentCommand
         SessionCounts counts = SessionCounts.Read(session);
         screen.Show(
             new { Epoch = $"{counts.Epoch:x16}", options.Wedge, TrapsRecorded = counts.Traps, HitsRecorded = counts.Hits, counts.Records, agent.Status.Acknowledged, agent.Status.Sites, agent.Status.Reconnects },
-            console => console.WriteLine($"{options.Wedge}: {Format.Count(counts.Traps)} traps recorded, all {Format.Count(counts.Records)} records delivered"));
+            console => console.WriteLine($"{options.Wedge}: {Format.Count(counts.Traps)} traps and {Format.Count(counts.Hits)} hits recorded, all {Format.Count(counts.Records)} records delivered"));
         return ExitCode.Success;
     }
 }

@@ -16,7 +16,7 @@ internal static class AnnotationsDiffCommand
 
     private static readonly Argument<string> After = new("B") { Description = "The same." };
 
-    private static readonly Option<bool> WithExitCode = new("--exit-code") { Description = "Exit with 16 if the lists differ." };
+    private static readonly Option<bool> WithExitCode = new("--exit-code") { Description = "Exit with 20 if the lists differ." };
 
     public static Command Create()
     {

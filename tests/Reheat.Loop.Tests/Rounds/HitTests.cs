@@ -114,7 +114,7 @@ public sealed class HitTests : IAsyncLifetime
         Assert.Contains("the same list", (await RunAsync(0, "annotations", "diff", list, "2", "--exit-code")).Output, StringComparison.Ordinal);
         string without = _scratch.File("without");
         await RunAsync(0, "annotations", "pull", "--series", "s", "--by-hand", byHand, "-o", without);
-        ReheatResult diff = await RunAsync(10, "annotations", "diff", list, without, "--exit-code");
+        ReheatResult diff = await RunAsync(20, "annotations", "diff", list, without, "--exit-code");
         Assert.Contains("- 0 write:4:", diff.Output, StringComparison.Ordinal);
         Assert.Contains("+ deny *", diff.Output, StringComparison.Ordinal);
         Assert.Contains("1 added, 1 removed, 0 changed", diff.Output, StringComparison.Ordinal);
