@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Benchmarks, each against a baseline measured in the same run.
 #
-#   tests/bench.sh [wedge] [--json FILE] [OPTION...]
+#   tests/bench.sh [wedge|assemble] [--json FILE] [OPTION...]
 #
 #   wedge     what the QEMU wedge costs: boots of one guest with it and without, alternately (--boots N, --smp N)
+#   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
+#             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,7 +17,14 @@ wedge)
 	"$root/deploy/guests/init/build.sh" >/dev/null
 	exec "$root/tests/bench/wedge.sh" "$@"
 	;;
--h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0" ;;
+assemble)
+	shift
+	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/deploy/guests/packages.txt" "$root/tests/packages.txt"
+	prefix=$root/artifacts/install
+	[[ " $* " == *' --prefix '* ]] || "$root/deploy/install.sh" --prefix "$prefix" >/dev/null
+	exec "$root/tests/bench/assemble.sh" --prefix "$prefix" "$@"
+	;;
+-h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2
