@@ -60,8 +60,30 @@ internal static unsafe partial class Native
         return (status & 0x7f) == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
     }
 
-    // What getenv reads: libc's own.
-    private static nint Environment() => Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
+    // Byte for byte what this program was given: names and values need not be UTF-8.
+    private static nint Environment()
+    {
+        byte* text = Copy("/proc/self/environ");
+        var variables = new List<nint>();
+        for (byte* at = text; *at != 0; at++)
+        {
+            variables.Add((nint)at);
+            while (*at != 0)
+                at++;
+        }
+        nint* list = (nint*)NativeMemory.AllocZeroed((nuint)(variables.Count + 1), (nuint)sizeof(nint));
+        CollectionsMarshal.AsSpan(variables).CopyTo(new Span<nint>(list, variables.Count));
+        return (nint)list;
+    }
+
+    // A copy outside of the collected heap, ended by two zeros.
+    private static byte* Copy(string path)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        byte* copy = (byte*)NativeMemory.AllocZeroed((nuint)bytes.Length + 2);
+        bytes.CopyTo(new Span<byte>(copy, bytes.Length));
+        return copy;
+    }
 
     /// <summary>Makes a descriptor another's copy: what exec'd programs find as standard input.</summary>
     public static void Duplicate(int from, int to) => _ = dup2(from, to);
