@@ -14,13 +14,13 @@ Installs what is missing, builds Reheat and a Linux 6.1 guest (cached for the ne
 until the list stays the same. Writes artifacts/demo.json, artifacts/demo.annotations and the consoles artifacts/demo.console*.
 
   --variant   the kernel: demo (default, what makes a distribution's kernel hard) or tiny (quick to build)
-  --rounds    how much work the guest does in each boot (default 10)
+  --rounds    how much work the guest does in each boot (default 6)
   --smp       the guest's processors (default 2)
   --keep      leave the collector, its database and the annotated build tree at the end, to look around
 TEXT
 }
 
-variant=demo work=10 smp=2 keep=0
+variant=demo work=6 smp=2 keep=0
 while (($#)); do
 	case $1 in
 	--variant) variant=${2?--variant needs a value} && shift 2 ;;

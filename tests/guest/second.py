@@ -11,7 +11,7 @@ from loop import GUESTS, Loop, values
 
 PLAIN_BOOTS = int(os.environ.get("REHEAT_PLAIN_BOOTS", "2"))
 # The kernel's own start is the same in each boot; what it works afterwards is what a fleet would profile.
-WORK = "reheat.rounds=10"
+WORK = "reheat.rounds=6"
 LAPIC = {"native_apic_mem_write", "native_apic_mem_read"}
 
 
@@ -77,7 +77,7 @@ def rounds(guest, loop, tree):
     before, body = tree.sources(), pull(loop, "list-0")
     lists = [read(body)]
 
-    first_kernel = guest.vmlinux, guest.kernel
+    first_kernel, seen = (guest.vmlinux, guest.kernel), {}
     try:
         for number in range(1, 4):
             made, report, noise = tree.second_pass(loop, body)
@@ -90,8 +90,11 @@ def rounds(guest, loop, tree):
             check.equal(f"round {number}: no console line that the plain kernel does not print", sorted(strange)[:10], [])
             coverage = json.loads(loop.reheat("coverage", "--series", "test", "--json"))
             check.ok(f"round {number}: coverage at least 99.5%", (coverage["coverage"] or 0) >= 0.995, coverage["coverage"])
-            check.ok(f"round {number}: hits and traps add up to what the wedge saw",
-                     (coverage["hits"], coverage["traps"]) == (result["hits_recorded"], result["traps_recorded"]), (coverage, result))
+            # The same list gives the same image, which is the same build: its boots add up.
+            sums = seen.setdefault(result["build"], [0, 0])
+            sums[0] += result["hits_recorded"]
+            sums[1] += result["traps_recorded"]
+            check.equal(f"round {number}: hits and traps add up to what the wedge saw", [coverage["hits"], coverage["traps"]], sums)
             print(f"      round {number}: {coverage['hits']} hits, {coverage['traps']} traps, coverage {coverage['coverage']:.4%}")
             residual = json.loads(loop.reheat("sites", "--series", "test", "--json", "-n", "10000"))["sites"]
             silent = [site for site in residual if site["traps"] and not site["state"].startswith(("refused:", "lost"))]
@@ -122,7 +125,7 @@ def selftest(guest, loop, tree, body, plain):
         guest.vmlinux, guest.kernel = first_kernel
     check.equal("selftest: the transcript is that of the plain kernel", consoles.transcript(loop.console), plain)
     own = {int(site["site"], 16): site["executions"] for site in json.loads(read(counters))}
-    rows = json.loads(loop.reheat("sites", "--all", "--json", "-n", "100000"))["sites"]
+    rows = json.loads(loop.reheat("sites", "--all", "--json", "-n", "10000"))["sites"]
     hits = {}
     for row in rows:
         # A string move is seen twice, as load and as store.
