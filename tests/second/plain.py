@@ -138,12 +138,30 @@ def strangers(context):
     project.make("-j2")
     code, result, errors = project.second(path, cwd="/", make=("-s", "-C", project.directory))
     check.ok("-C: the objects are there", code == 0 and result["annotated"] > 0, errors)
+    outside(context)
     link = f"{project.directory}.link"
     os.symlink(project.directory, link)
     project.reset()
     project.make("-j2")
     code, result, errors = project.second(path, "--directory", link, cwd="/")
     check.ok("a tree behind a symbolic link", code == 0 and result["annotated"] > 0, errors)
+
+
+def outside(context):
+    """Objects in another directory than the sources, as kbuild's O= and cmake have it."""
+    project = Project(context.new("sources"), context.prefix)
+    there = context.new("objects elsewhere", create=True)
+    os.mkdir(os.path.join(there, "sub"))
+    with open(project.path("Makefile")) as makefile, open(os.path.join(there, "Makefile"), "w") as copy:
+        copy.write(f"VPATH = ../sources\n%.o: %.c\n\t$(CC) $(CFLAGS) -c -o $@ $<\n{makefile.read()}".replace("VPATH = ../sources\n%", "all: prog\nVPATH = ../sources\n%"))
+    subprocess.run(["make", "-s", "-C", there], check=True, capture_output=True)
+    sources, project.directory = project.directory, there
+    units = {f"../sources/{u}": f for u, f in project.sites().items()}
+    names = {line.split(": ", 1)[-1].strip() for line in check.run("readelf", "--debug-dump=info", "--dwarf-depth=1", "part1.o", cwd=there).splitlines() if "DW_AT_name" in line}
+    # The list says what the objects' debug information says, relative to what both directories share.
+    path = project.list({u.removeprefix("../"): f for u, f in units.items()})
+    code, result, errors = project.second(path, make=("-s",))
+    check.ok("objects outside of the sources", code == 0 and result["annotated"] == result["listed"] > 0, f"{names} {sources} {code} {result and result['lost_by_reason']} {errors[-300:]}")
 
 
 def ccache(context):

@@ -49,7 +49,7 @@ public static class RecordNames
                 ReadOnlySpan<byte> token = words[word];
                 int first = token.IndexOf((byte)':');
                 int second = first < 0 ? -1 : token[(first + 1)..].IndexOf((byte)':');
-                if (second < 0)
+                if (second < 0 || first + second + 2 == token.Length)
                     continue;
                 string target = Encoding.UTF8.GetString(token[(first + second + 2)..]);
                 if (seen.Add(target) && ListText.ParseName(target) is { } name)

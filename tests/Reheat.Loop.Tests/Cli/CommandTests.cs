@@ -31,6 +31,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("annotations by-hand")]
     [InlineData("coverage")]
     [InlineData("sites")]
+    [InlineData("make")]
     public async Task Every_command_explains_itself(string command)
     {
         ReheatResult result = await ReheatProcess.RunAsync([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);
@@ -46,7 +47,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     {
         string help = (await ReheatProcess.RunAsync("--help")).Output;
 
-        foreach (string word in (string[])["up", "builds", "guest", "agent", "annotations", "coverage", "sites", "4 collector away", "7 coverage below --fail-under"])
+        foreach (string word in (string[])["up", "builds", "guest", "agent", "annotations", "coverage", "sites", "make", "4 collector away", "7 coverage below --fail-under"])
             Assert.Contains(word, help, StringComparison.Ordinal);
     }
 
@@ -187,6 +188,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("coverage")]
     [InlineData("coverage --fail-under 0")]
     [InlineData("sites")]
+    [InlineData("make")]
     public async Task Nothing_observed_is_6_and_tells_of_traces_of_an_image_that_no_build_has(string command)
     {
         ReheatResult result = await cli.RunAsync([.. command.Split(' '), "--build", Unobserved]);
