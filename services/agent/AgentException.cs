@@ -17,4 +17,7 @@ public sealed class AgentException : Exception
     public AgentException()
     {
     }
+
+    /// <summary>True if what the agent was told cannot be right for this session: another name or other images may be.</summary>
+    public bool IsMisdirected { get; init; }
 }

@@ -18,6 +18,12 @@ public sealed record AgentOptions
     /// <summary>QEMU's monitor, if targets are to be named through the machine's memory map.</summary>
     public string? MonitorSocket { get; init; }
 
+    /// <summary>
+    /// Ends with an exception where the collector knows nothing of a session of which records were acknowledged before: as a rule the wedge's name is another
+    /// one than it was. Otherwise these records are told to be lost, and the rest is streamed.
+    /// </summary>
+    public bool RefuseUnknownSession { get; init; }
+
     /// <summary>How often the rings are looked at.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(200);
 

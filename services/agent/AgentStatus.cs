@@ -3,7 +3,7 @@ namespace Reheat.Agent;
 /// <summary>What an agent has done so far; read by whoever shows progress, from any thread.</summary>
 public sealed class AgentStatus
 {
-    private long _seen, _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _reconnects;
+    private long _seen, _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _lost, _reconnects;
     private volatile string _connection = "not connected yet";
 
     /// <summary>Records that the rings held so far, delivered or not.</summary>
@@ -18,7 +18,7 @@ public sealed class AgentStatus
     /// <summary>Batches sent.</summary>
     public long Batches => Volatile.Read(ref _batches);
 
-    /// <summary>Distinct sites (address, operation, size, target) of the present stream.</summary>
+    /// <summary>Distinct instructions, in the stream that had most of them.</summary>
     public long Sites => Volatile.Read(ref _sites);
 
     /// <summary>Records whose sequence number was wrong.</summary>
@@ -29,6 +29,9 @@ public sealed class AgentStatus
 
     /// <summary>Executions outside every image that the agent found.</summary>
     public long Outside => Volatile.Read(ref _outside);
+
+    /// <summary>Records that the collector had acknowledged before and does not know of now: its database was restored or replaced.</summary>
+    public long Lost => Volatile.Read(ref _lost);
 
     /// <summary>How often the stream was opened anew.</summary>
     public long Reconnects => Volatile.Read(ref _reconnects);
@@ -48,7 +51,7 @@ public sealed class AgentStatus
 
     internal void AddBatch() => Interlocked.Increment(ref _batches);
 
-    internal void SetSites(long n) => Volatile.Write(ref _sites, n);
+    internal void SetSites(long n) => Volatile.Write(ref _sites, Math.Max(n, Sites));
 
     internal void AddDrops(long corrupt, long unknownOperations, long outside)
     {
@@ -56,6 +59,8 @@ public sealed class AgentStatus
         Interlocked.Add(ref _unknownOperations, unknownOperations);
         Interlocked.Add(ref _outside, outside);
     }
+
+    internal void SetLost(long n) => Volatile.Write(ref _lost, n);
 
     internal void AddReconnect() => Interlocked.Increment(ref _reconnects);
 }

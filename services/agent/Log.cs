@@ -8,8 +8,11 @@ internal static partial class Log
     [LoggerMessage(3000, LogLevel.Information, "wedge {Wedge}: stream to {Collector} open, epoch {Epoch:x16}, {Rings} rings")]
     public static partial void StreamOpen(ILogger log, string wedge, Uri collector, ulong epoch, int rings);
 
-    [LoggerMessage(3001, LogLevel.Warning, "wedge {Wedge}: {Reason}; trying again in {Delay}")]
-    public static partial void StreamLost(ILogger log, string wedge, string reason, TimeSpan delay);
+    [LoggerMessage(3001, LogLevel.Warning, "wedge {Wedge}: {Reason}; trying again in {Seconds} s")]
+    public static partial void StreamLost(ILogger log, string wedge, string reason, double seconds);
+
+    [LoggerMessage(3009, LogLevel.Debug, "wedge {Wedge}: still {Reason}; trying again in {Seconds} s")]
+    public static partial void StreamStillLost(ILogger log, string wedge, string reason, double seconds);
 
     [LoggerMessage(3002, LogLevel.Warning, "{Diagnostic}")]
     public static partial void BadInput(ILogger log, string diagnostic);
@@ -19,6 +22,9 @@ internal static partial class Log
 
     [LoggerMessage(3004, LogLevel.Warning, "the monitor is gone ({Reason}); addresses are named by the last memory map")]
     public static partial void MonitorGone(ILogger log, string reason);
+
+    [LoggerMessage(3010, LogLevel.Debug, "the monitor ended with its QEMU ({Reason})")]
+    public static partial void MonitorEnded(ILogger log, string reason);
 
     [LoggerMessage(3005, LogLevel.Error, "ring {Ring}: the collector's mark {Mark} is below {Tail}, up to which it had acknowledged; {Lost} records are gone. Was its database restored or replaced?")]
     public static partial void MarkWentBack(ILogger log, uint ring, ulong mark, ulong tail, ulong lost);

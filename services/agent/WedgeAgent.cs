@@ -17,17 +17,24 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SameAgain = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(1);
 
     private readonly ulong _agent = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
     private readonly MachineWatch _machine = new(options.MonitorSocket, clock, log);
     private volatile bool _wedgeEnded;
+    private string _saidReason = "";
+    private long _saidAt;
 
     /// <summary>What it has done so far.</summary>
     public AgentStatus Status { get; } = new();
 
     /// <summary>Tells the agent that nothing more will come, as the wedge's process has ended.</summary>
-    public void WedgeEnded() => _wedgeEnded = true;
+    public void WedgeEnded()
+    {
+        _wedgeEnded = true;
+        _machine.Ended = static () => true;
+    }
 
     /// <summary>Reads the machine's memory map now: before QEMU ends, as it names the records of the last moments.</summary>
     public Task ReadMapAsync(CancellationToken cancel) => _machine.ReadMapAsync(cancel);
@@ -44,6 +51,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         using WedgeSession? session = await WaitForSessionAsync(cancel);
         if (session is null)
             return; // the wedge ended before it began: nothing was recorded
+        _machine.Ended = () => _wedgeEnded || session.ProducerEnded;
         if (!session.SeesProducer)
             Log.WedgeUnseen(log, options.Session);
         using var looking = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -127,7 +135,16 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
             if (Status.Acknowledged > acknowledged)
                 delay = FirstRetry;
             Status.AddReconnect();
-            Log.StreamLost(log, options.Wedge, reason, delay);
+            // What goes on for hours is one message a minute, not ten a second.
+            if (reason != _saidReason || clock.GetElapsedTime(_saidAt) > SameAgain)
+            {
+                (_saidReason, _saidAt) = (reason, clock.GetTimestamp());
+                Log.StreamLost(log, options.Wedge, reason, delay.TotalSeconds);
+            }
+            else
+            {
+                Log.StreamStillLost(log, options.Wedge, reason, delay.TotalSeconds);
+            }
             await Task.Delay(delay, clock, cancel);
             delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
         }

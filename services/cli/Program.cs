@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using Reheat.Cli;
 using Reheat.Cli.Commands;
 
@@ -21,12 +22,19 @@ var root = new RootCommand(
     SitesCommand.Create(),
     MakeCommand.Create(),
 };
+UsageHelp.Use(root);
 ParseResult parsed = root.Parse(args);
+if (parsed.Action is ParseErrorAction)
+{
+    foreach (string error in parsed.Errors.Select(e => e.Message).Distinct())
+        await Console.Error.WriteLineAsync($"reheat: {error}");
+    await Console.Error.WriteLineAsync($"see {CommonOptions.NameOf(parsed.CommandResult)} --help");
+    return ExitCode.Usage;
+}
 try
 {
     // Ctrl-C cancels the command's token; ending in order (a guest's last records, PostgreSQL's shutdown) takes the time that it takes.
-    int exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromHours(1) });
-    return parsed.Errors.Count > 0 ? ExitCode.Usage : exitCode;
+    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromHours(1) });
 }
 catch (CommandException e)
 {

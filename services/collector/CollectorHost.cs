@@ -93,7 +93,7 @@ public static class CollectorHost
             }
             catch (NpgsqlException e) when (e is not PostgresException { IsTransient: false } && clock.GetElapsedTime(start) < patience)
             {
-                Log.DatabaseAway(log, e.Message, delay);
+                Log.DatabaseAway(log, e.Message, delay.TotalSeconds);
             }
             await Task.Delay(delay, clock, cancel);
             delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, TimeSpan.TicksPerSecond * 5));

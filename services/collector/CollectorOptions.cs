@@ -52,12 +52,13 @@ public sealed record CollectorOptions
         return this;
     }
 
-    internal static bool TrySplitListen(string listen, out string host, out int port)
+    /// <summary>Splits HOST:PORT.</summary>
+    public static bool TrySplitListen(string listen, out string host, out int port)
     {
         int colon = listen.LastIndexOf(':');
         host = colon > 0 ? listen[..colon].Trim('[', ']') : "";
         port = 0;
-        return colon > 0 && int.TryParse(listen.AsSpan(colon + 1), out port) && port is >= 0 and <= 65535;
+        return host.Length > 0 && int.TryParse(listen.AsSpan(colon + 1), out port) && port is >= 0 and <= 65535;
     }
 
     private static void Require(bool holds, string name, object value, string expected)

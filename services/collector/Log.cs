@@ -18,14 +18,14 @@ internal static partial class Log
     [LoggerMessage(2004, LogLevel.Warning, "wedge {Wedge}: batch {Ring} [{From}, {To}) refused: {Reason}")]
     public static partial void BatchRefused(ILogger log, string wedge, uint ring, ulong from, ulong to, string reason);
 
-    [LoggerMessage(2005, LogLevel.Warning, "commit of {Batches} batches failed, trying again in {Delay}: {Reason}")]
-    public static partial void CommitFailed(ILogger log, int batches, TimeSpan delay, string reason);
+    [LoggerMessage(2005, LogLevel.Warning, "commit of {Batches} batches failed, trying again in {Seconds} s: {Reason}")]
+    public static partial void CommitFailed(ILogger log, int batches, double seconds, string reason);
 
     [LoggerMessage(2006, LogLevel.Information, "the database answers again after {Attempts} attempts")]
     public static partial void CommitRecovered(ILogger log, int attempts);
 
-    [LoggerMessage(2007, LogLevel.Warning, "the database is away: {Reason}; trying again in {Delay}")]
-    public static partial void DatabaseAway(ILogger log, string reason, TimeSpan delay);
+    [LoggerMessage(2007, LogLevel.Warning, "the database is away: {Reason}; trying again in {Seconds} s")]
+    public static partial void DatabaseAway(ILogger log, string reason, double seconds);
 
     [LoggerMessage(2008, LogLevel.Information, "build {Build} of series {Series} registered with {Images} images")]
     public static partial void BuildRegistered(ILogger log, long build, string series, int images);

@@ -11,8 +11,8 @@ internal static partial class Log
     [LoggerMessage(4001, LogLevel.Warning, "build {Build}: attempt {Attempt} failed: {Reason}")]
     public static partial void JobFailed(ILogger log, Exception exception, long build, int attempt, string reason);
 
-    [LoggerMessage(4002, LogLevel.Warning, "the database is away: {Reason}; trying again in {Delay}")]
-    public static partial void DatabaseAway(ILogger log, string reason, TimeSpan delay);
+    [LoggerMessage(4002, LogLevel.Warning, "the database is away: {Reason}; trying again in {Seconds} s")]
+    public static partial void DatabaseAway(ILogger log, string reason, double seconds);
 
     [LoggerMessage(4003, LogLevel.Warning, "build {Build}: another worker took the job over; this result is thrown away")]
     public static partial void ClaimLost(ILogger log, long build);

@@ -34,7 +34,7 @@ internal sealed class Worker(
             }
             catch (Exception e) when (e is NpgsqlException or IOException)
             {
-                Log.DatabaseAway(log, e.Message, Retry);
+                Log.DatabaseAway(log, e.Message, Retry.TotalSeconds);
             }
             await Task.Delay(Retry, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -112,7 +112,7 @@ internal sealed class Worker(
         }
         catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
         {
-            Log.DatabaseAway(log, e.Message, options.Claim); // the claim lapses by itself
+            Log.DatabaseAway(log, e.Message, options.Claim.TotalSeconds); // the claim lapses by itself
         }
     }
 
@@ -129,7 +129,7 @@ internal sealed class Worker(
                 }
                 catch (NpgsqlException e)
                 {
-                    Log.DatabaseAway(log, e.Message, timer.Period);
+                    Log.DatabaseAway(log, e.Message, timer.Period.TotalSeconds);
                 }
             }
         }

@@ -42,6 +42,8 @@ class Loop:
         self.guest = guest
         self.directory = tempfile.mkdtemp(prefix="reheat-guest-test-")
         os.chmod(self.directory, 0o755)
+        self.temporary = os.path.join(self.directory, "tmp")
+        os.mkdir(self.temporary)
         self.address = os.path.join(self.directory, "address")
         self.listen = "127.0.0.1:0"
         self.process = None
@@ -89,13 +91,15 @@ class Loop:
     def reheat(self, *arguments):
         return check.run(*self.command(*arguments))
 
-    def begin(self, *options, **qemu):
+    def begin(self, *options, bias="", **qemu):
         """Starts `reheat guest run`."""
         self.console = os.path.join(self.directory, "console")
+        image = self.guest.vmlinux + (f"@{bias}" if bias else "")
         return subprocess.Popen(
-            self.command("guest", "run", "--image", self.guest.vmlinux, "--series", "test", "--console", self.console, "--json", *options)
+            self.command("guest", "run", "--image", image, "--series", "test", "--console", self.console, "--json", *options)
             + ["--", *self.guest.qemu(**qemu)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+            env={**os.environ, "TMPDIR": self.temporary})
 
     def recording(self, session):
         """Waits until a wedge has begun to record."""

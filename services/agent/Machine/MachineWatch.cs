@@ -7,9 +7,15 @@ namespace Reheat.Agent.Machine;
 /// <summary>Keeps the memory map of the machine up to date over QMP for as long as QEMU answers.</summary>
 internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, ILogger log) : IAsyncDisposable
 {
+    // A QEMU that ends closes its monitor first.
+    private static readonly TimeSpan EndOfQemu = TimeSpan.FromSeconds(2);
+
     private readonly SemaphoreSlim _reading = new(1);
     private QmpClient? _monitor;
     private bool _gone;
+
+    /// <summary>Whether the machine has ended: then nobody has to be told that its monitor is gone.</summary>
+    public Func<bool> Ended { get; set; } = static () => false;
 
     /// <summary>Names of what was touched.</summary>
     public TargetNamer Namer { get; } = new();
@@ -33,12 +39,23 @@ internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, IL
         catch (Exception e) when (e is IOException or SocketException)
         {
             _gone = true;
-            Log.MonitorGone(log, e.Message);
+            if (await EndedAsync(cancel))
+                Log.MonitorEnded(log, e.Message);
+            else
+                Log.MonitorGone(log, e.Message);
         }
         finally
         {
             _reading.Release();
         }
+    }
+
+    private async Task<bool> EndedAsync(CancellationToken cancel)
+    {
+        long start = clock.GetTimestamp();
+        while (!Ended() && clock.GetElapsedTime(start) < EndOfQemu)
+            await Task.Delay(TimeSpan.FromMilliseconds(20), clock, cancel);
+        return Ended();
     }
 
     public async ValueTask DisposeAsync()

@@ -6,6 +6,11 @@ using System.Threading.Channels;
 
 namespace Reheat.Agent.Machine;
 
+/// <summary>Something that happened in QEMU.</summary>
+/// <param name="Name">"SHUTDOWN", "STOP" …</param>
+/// <param name="Reason">Why, where the event says so: "guest-shutdown", "host-signal" …; else empty.</param>
+internal readonly record struct QmpEvent(string Name, string Reason);
+
 /// <summary>A connection to QEMU's monitor (QMP over a Unix socket). One command at a time; events go to a channel.</summary>
 internal sealed class QmpClient : IAsyncDisposable
 {
@@ -14,7 +19,7 @@ internal sealed class QmpClient : IAsyncDisposable
     private readonly Stream _stream;
     private readonly SemaphoreSlim _command = new(1);
     private readonly Channel<JsonObject> _answers = Channel.CreateBounded<JsonObject>(1);
-    private readonly Channel<string> _events = Channel.CreateBounded<string>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropOldest });
+    private readonly Channel<QmpEvent> _events = Channel.CreateBounded<QmpEvent>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropOldest });
     private readonly CancellationTokenSource _ending = new();
     private Task _reading = Task.CompletedTask;
 
@@ -25,8 +30,8 @@ internal sealed class QmpClient : IAsyncDisposable
         _reader = new StreamReader(_stream, Encoding.UTF8);
     }
 
-    /// <summary>Names of events as they come ("SHUTDOWN", "STOP" …); ends with the connection.</summary>
-    public ChannelReader<string> Events => _events.Reader;
+    /// <summary>Events as they come; ends with the connection.</summary>
+    public ChannelReader<QmpEvent> Events => _events.Reader;
 
     /// <summary>Connects and negotiates.</summary>
     /// <exception cref="SocketException">Nobody listens.</exception>
@@ -107,7 +112,7 @@ internal sealed class QmpClient : IAsyncDisposable
                 if (JsonNode.Parse(line) is not JsonObject message)
                     continue;
                 if (message["event"] is { } name)
-                    _events.Writer.TryWrite(name.GetValue<string>());
+                    _events.Writer.TryWrite(new QmpEvent(name.GetValue<string>(), message["data"]?["reason"]?.GetValue<string>() ?? ""));
                 else if (message.ContainsKey("return") || message.ContainsKey("error"))
                     await _answers.Writer.WriteAsync(message, _ending.Token);
             }

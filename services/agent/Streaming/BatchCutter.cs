@@ -48,7 +48,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         batch.Drops.AddRange(drops.Values);
         TakeRows(batch);
         status.AddRecords((long)(to - from));
-        status.SetSites(sites.Count);
+        status.SetSites(sites.Addresses);
         status.AddDrops(Count(DropReason.CorruptRecord), Count(DropReason.UnknownOperation), Count(DropReason.OutsideImages));
         return batch;
 

@@ -133,6 +133,22 @@ internal sealed class IngestStream(
             _maxSites = Math.Max(1, (int)(limits.MaxSites / 2));
         }
         _rings = [.. session.Rings.Select(r => new RingState(r))];
+        ulong lost = 0, before = 0, known = 0;
+        foreach (RingState state in _rings)
+        {
+            ulong mark = welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
+            known += mark;
+            before += state.Ring.Tail;
+            lost += state.Ring.Tail > mark ? state.Ring.Tail - mark : 0;
+        }
+        if (options.RefuseUnknownSession && known == 0 && before > 0)
+        {
+            throw new AgentException(
+                $"the collector at {options.Collector} knows nothing of epoch {session.Rings[0].File.Epoch:x16} of wedge {options.Wedge}, though {before:N0} records of it were acknowledged before — " +
+                "was it delivered under another --wedge name? If the database was replaced, --force goes on and counts them as lost") { IsMisdirected = true };
+        }
+        if (lost > 0)
+            status.SetLost(Math.Max(status.Lost, (long)lost));
         foreach (RingState state in _rings)
         {
             ulong mark = welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;

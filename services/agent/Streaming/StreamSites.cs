@@ -12,11 +12,15 @@ internal sealed class StreamSites
     private readonly Dictionary<(ulong Ip, SiteAccess Access), int> _sites = [];
     private readonly Dictionary<SiteAccess, uint> _kinds = [];
     private readonly List<GuestAddress> _ips = [];
+    private readonly HashSet<ulong> _addresses = [];
     private SiteColumns? _new;
     private ulong _lastAddress;
 
     /// <summary>Number of entries.</summary>
     public int Count => _ips.Count;
+
+    /// <summary>Distinct instructions: one has an entry for each thing that it did.</summary>
+    public int Addresses => _addresses.Count;
 
     /// <summary>The guest address of an entry.</summary>
     public GuestAddress Ip(uint index) => _ips[(int)index];
@@ -45,6 +49,7 @@ internal sealed class StreamSites
         index = _ips.Count;
         _sites.Add((ip.Value, access), index);
         _ips.Add(ip);
+        _addresses.Add(ip.Value);
         return index;
     }
 

@@ -21,6 +21,9 @@ internal sealed class Connection(Uri collector) : IDisposable
     /// <summary>What a failed call means for the command.</summary>
     public CommandException Explain(RpcException e) => e.StatusCode switch
     {
+        // It does answer, and knows better what is wrong.
+        StatusCode.Unavailable when e.Status.Detail.Contains("database is away", StringComparison.Ordinal) =>
+            new CommandException(ExitCode.Unreachable, $"{collector}: {e.Status.Detail}"),
         StatusCode.Unavailable => new CommandException(ExitCode.Unreachable,
             $"the collector at {collector} does not answer: {e.Status.Detail} — start one with `reheat up`, or name it with --collector"),
         StatusCode.NotFound => new CommandException(ExitCode.NotFound, e.Status.Detail),

@@ -12,16 +12,31 @@ internal static class ImageFile
     {
         try
         {
+            if (Directory.Exists(path))
+                throw new CommandException(ExitCode.BadInput, $"{path} is a directory: expected an ELF file, vmlinux or a module");
             if (!ElfImage.TryOpen(path, out ElfImage? image, out IReadOnlyList<Diagnostic> diagnostics))
-                throw new CommandException(ExitCode.BadInput, string.Join(Environment.NewLine, diagnostics.DefaultIfEmpty(new Diagnostic(DiagnosticId.ElfNotElf, path, "not readable as ELF"))));
+            {
+                throw new CommandException(ExitCode.BadInput, IsCompressedKernel(path)
+                    ? $"{path} is a compressed kernel (bzImage): give the vmlinux that it was made from"
+                    : string.Join(Environment.NewLine, diagnostics.Select(d => $"{d.Place}: {d.Message}").DefaultIfEmpty($"{path}: not readable as ELF")));
+            }
             if (!image.BuildId.IsNone)
                 return image;
             image.Dispose();
-            throw new CommandException(ExitCode.BadInput, $"{DiagnosticId.ElfNoBuildId} {path}: no GNU build-id — link it with --build-id (Linux does by default)");
+            throw new CommandException(ExitCode.BadInput, $"{path}: no GNU build-id — link it with --build-id (Linux does by default)");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CommandException(ExitCode.BadInput, $"cannot read {path}: {e.Message}");
+            throw new CommandException(ExitCode.BadInput, $"cannot read {path}: {FileFault.Of(e)}");
         }
+    }
+
+    // The boot protocol's magic (Documentation/arch/x86/boot.rst).
+    private static bool IsCompressedKernel(string path)
+    {
+        Span<byte> magic = stackalloc byte[4];
+        using FileStream file = File.OpenRead(path);
+        file.Position = 0x202;
+        return file.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("HdrS"u8);
     }
 }

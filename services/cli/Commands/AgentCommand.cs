@@ -4,6 +4,8 @@ using Reheat.Agent;
 using Reheat.Cli.Client;
 using Reheat.Cli.Guests;
 using Reheat.Cli.Terminal;
+using Reheat.Core.Ring;
+using Reheat.V1;
 using Spectre.Console;
 
 namespace Reheat.Cli.Commands;
@@ -17,7 +19,6 @@ internal static class AgentCommand
     {
         Description = "The wedge's name, unique in the fleet. Default: the host's name and the session directory's.",
         HelpName = "NAME",
-        DefaultValueFactory = _ => "",
     };
 
     private static readonly Option<string[]> Images = new("--image")
@@ -31,12 +32,16 @@ internal static class AgentCommand
     {
         Description = "QEMU's QMP socket, to name targets through the machine's memory map. Default: DIR.qmp, if it is there.",
         HelpName = "SOCKET",
-        DefaultValueFactory = _ => "",
     };
 
     private static readonly Option<bool> Ended = new("--ended")
     {
         Description = "The wedge has ended: deliver what its rings hold, and stop. Needed where its end cannot be seen, as it ran in another PID namespace (a container) and was killed.",
+    };
+
+    private static readonly Option<bool> Force = new("--force")
+    {
+        Description = "Go on though the images are not the code that the wedge recorded, or the collector does not know the session: what does not fit is counted as outside or lost, for good.",
     };
 
     private static readonly Option<bool> Verbose = new("--verbose", "-v") { Description = "Log what the agent does." };
@@ -45,7 +50,7 @@ internal static class AgentCommand
     {
         var command = new Command("agent", "Stream a wedge's session to the collector until the wedge has ended and all is delivered. May be killed and started again at any time.")
         {
-            Session, WedgeName, Images, Monitor, Ended, Verbose, CommonOptions.Json,
+            Session, WedgeName, Images, Monitor, Ended, Force, Verbose, CommonOptions.Json,
         };
         command.SetHandler(RunAsync);
         return command;
@@ -55,14 +60,23 @@ internal static class AgentCommand
     {
         string session = Path.GetFullPath(parsed.GetValue(Session)!);
         string monitor = parsed.GetValue(Monitor) is { Length: > 0 } named ? named : QemuCommand.AgentMonitorOf(session);
+        IReadOnlyList<GuestImage> images = GuestImages.Read(parsed.GetValue(Images)!);
+        bool force = parsed.GetValue(Force);
+        WedgeInfo info = await WaitForWedgeAsync(screen, session, parsed.GetValue(Ended), cancel);
+        if (!force && GuestImages.Mismatch(info.Inside, images) is { } mismatch)
+        {
+            throw new CommandException(ExitCode.BadInput,
+                $"these are not the images of session {session}: {mismatch} — give each image that the guest ran with the bias that it had (--image PATH@BIAS), or --force: records outside are then dropped");
+        }
         using ILoggerFactory logs = ConsoleLogging.ForAgent(parsed.GetValue(Verbose));
         var options = new AgentOptions
         {
             Session = session,
             Collector = connection.Collector,
             Wedge = parsed.GetValue(WedgeName) is { Length: > 0 } name ? name : $"{Environment.MachineName}/{Path.GetFileName(session)}",
-            Images = GuestImages.Read(parsed.GetValue(Images)!),
+            Images = images,
             MonitorSocket = monitor,
+            RefuseUnknownSession = !force,
         };
         await using var agent = new WedgeAgent(options, TimeProvider.System, logs.CreateLogger<WedgeAgent>());
         if (parsed.GetValue(Ended))
@@ -73,12 +87,48 @@ internal static class AgentCommand
         }
         catch (AgentException e)
         {
-            throw new CommandException(ExitCode.NotDelivered, e.Message);
+            throw new CommandException(e.IsMisdirected ? ExitCode.BadInput : ExitCode.NotDelivered, e.Message);
         }
         SessionCounts counts = SessionCounts.Read(session);
+        AccountingRow? account = (await connection.Coverage.GetAccountingAsync(new AccountingRequest { Wedge = options.Wedge }, cancellationToken: cancel)).Rows.FirstOrDefault(r => r.Epoch == counts.Epoch);
         screen.Show(
-            new { Epoch = $"{counts.Epoch:x16}", options.Wedge, TrapsRecorded = counts.Traps, HitsRecorded = counts.Hits, counts.Records, agent.Status.Acknowledged, agent.Status.Sites, agent.Status.Reconnects },
-            console => console.WriteLine($"{options.Wedge}: {Format.Count(counts.Traps)} traps and {Format.Count(counts.Hits)} hits recorded, all {Format.Count(counts.Records)} records delivered"));
-        return ExitCode.Success;
+            new
+            {
+                Epoch = $"{counts.Epoch:x16}",
+                options.Wedge,
+                TrapsRecorded = counts.Traps,
+                HitsRecorded = counts.Hits,
+                TrapsStored = account?.Stored,
+                TrapsDropped = account?.Dropped,
+                OutsideRecorded = account?.OutsideRecorded,
+                counts.Records,
+                RecordsLost = agent.Status.Lost,
+                agent.Status.Acknowledged,
+                agent.Status.Sites,
+                agent.Status.Reconnects,
+            },
+            console => console.WriteLine($"{options.Wedge}: {(counts.Hits > 0 ? $"{Format.Count(counts.Hits, "hit")} and " : "")}{Format.Count(counts.Traps, "trap")} recorded{(account is null ? "" : $" = {Account(account)}")}"));
+        if (agent.Status.Lost == 0)
+            return ExitCode.Success;
+        screen.Say($"{Format.Count(agent.Status.Lost, "record")} that the collector had acknowledged before {(agent.Status.Lost == 1 ? "is" : "are")} gone: it does not know of them now (another --wedge name? its database restored?)");
+        return ExitCode.Failure;
+    }
+
+    private static string Account(AccountingRow row) =>
+        $"{Format.Count(row.Stored)} stored + {Format.Count(row.Dropped)} dropped + {Format.Count(row.OutsideRecorded)} outside the images" + (row.Pending == 0 ? "" : $" + {Format.Count(row.Pending)} pending");
+
+    /// <summary>Who the session's wedge is, once it has begun.</summary>
+    private static async Task<WedgeInfo> WaitForWedgeAsync(Screen screen, string session, bool ended, CancellationToken cancel)
+    {
+        string file = Path.Combine(session, RingFormat.InfoFile);
+        for (bool said = false; !File.Exists(file); said = true)
+        {
+            if (ended)
+                throw new CommandException(ExitCode.BadInput, $"{session} holds no session: there is no {file}");
+            if (!said)
+                screen.Say($"waiting for a wedge to begin its session in {session}: there is no {RingFormat.InfoFile} yet");
+            await Task.Delay(TimeSpan.FromMilliseconds(50), cancel);
+        }
+        return WedgeInfo.Parse(await File.ReadAllTextAsync(file, cancel));
     }
 }

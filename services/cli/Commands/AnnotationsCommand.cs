@@ -10,7 +10,7 @@ namespace Reheat.Cli.Commands;
 /// <summary><c>reheat annotations pull|list|show</c>.</summary>
 internal static class AnnotationsCommand
 {
-    private static readonly Option<int> Version = new("--version") { Description = "A version of the list; the newest if not given.", HelpName = "N" };
+    private static readonly Option<int> Version = NumberOption.Create("--version", "N", "A version of the list; the newest if not given.", 1, int.MaxValue);
 
     private static readonly Option<bool> Wait = new("--wait")
     {
@@ -64,11 +64,11 @@ internal static class AnnotationsCommand
             await WriteWholeAsync(output.FullName, list.Body, cancel);
             await WriteWholeAsync(output.FullName + ".provenance", list.Provenance, cancel);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CommandException(ExitCode.Failure, $"cannot write {output.FullName}: {e.Message}");
+            throw new CommandException(ExitCode.Failure, $"cannot write {output.FullName}: {FileFault.Of(e)}");
         }
-        screen.Say($"{output.FullName}: version {list.Version} of build {list.Build} ({list.Series}), {Format.Count(list.Annotations)} annotations, {Format.Count(list.Refused)} sites refused");
+        screen.Say($"{output.FullName}: version {list.Version} of build {list.Build} ({list.Series}), {Format.Count(list.Annotations, "annotation")}, {Format.Count(list.Refused, "site")} refused");
         return ExitCode.Success;
     }
 
@@ -98,7 +98,10 @@ internal static class AnnotationsCommand
                 }
                 console.Write(table);
             });
-        return response.Lists.Count > 0 ? ExitCode.Success : ExitCode.NotFound;
+        if (response.Lists.Count > 0)
+            return ExitCode.Success;
+        screen.Say("the build has no list yet: `reheat annotations pull --wait` makes one of the traces so far");
+        return ExitCode.NotFound;
     }
 
     private static async Task<int> ShowAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Reheat.Cli.Client;
+using Reheat.Cli.Guests;
 using Reheat.Cli.Terminal;
 using Reheat.Core;
 using Reheat.V1;
@@ -28,7 +29,6 @@ internal static class BuildsCommand
     {
         Description = "Only this series.",
         HelpName = "NAME",
-        DefaultValueFactory = _ => "",
     };
 
     private static readonly Option<string> Label = new("--label") { Description = "A text for people.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
@@ -44,6 +44,7 @@ internal static class BuildsCommand
     {
         var add = new Command("add", "Register the images of a kernel build, with the annotation records that they hold.") { Images, Series, Label, Report, CommonOptions.Json };
         add.SetHandler(AddAsync);
+        CommonOptions.AcceptSeriesNames(Series);
         var list = new Command("list", "Registered builds, newest first.") { ListSeries, CommonOptions.Json };
         list.SetHandler(ListAsync);
         var show = new Command("show", "One build with its images; the newest unless told otherwise.") { CommonOptions.Json };
@@ -65,6 +66,10 @@ internal static class BuildsCommand
             connection, screen, parsed.GetValue(Images)!, parsed.GetValue(Series)!, parsed.GetValue(Label)!, report, cancel);
         if (!screen.IsJson && added.Existed)
             screen.Say($"build {added.Build.Build_} of series {added.Build.Series} was registered before");
+        if (added.Existed && parsed.GetValue(Label) is { Length: > 0 } label && label != added.Build.Label)
+            screen.Say($"its label stays {(added.Build.Label.Length > 0 ? $"\"{added.Build.Label}\"" : "empty")}: a build keeps what it was registered with");
+        foreach (string doubt in parsed.GetValue(Images)!.Select(GuestImages.DoubtOfProgram).OfType<string>())
+            screen.Say($"warning: {doubt}");
         Show(screen, added.Build);
         return ExitCode.Success;
     }
@@ -75,7 +80,7 @@ internal static class BuildsCommand
             new ListBuildsRequest { Series = parsed.GetValue(ListSeries) ?? "" }, cancellationToken: cancel);
         screen.Show(response.Builds.Select(View), console =>
         {
-            Table table = Screen.Table(("build", true), ("series", false), ("registered", false), ("images", true), ("sites", true), ("first image", false), ("build-id", false), ("label", false));
+            Table table = Screen.Table(("build", true), ("series", false), ("registered", false), ("images", true), ("sites", true), ("first image", false), ("build-id", false), ("label", false)).Flexible("label", "first image", "series");
             foreach (Build build in response.Builds)
             {
                 Image? first = build.Images.FirstOrDefault();
@@ -86,6 +91,8 @@ internal static class BuildsCommand
             }
             console.Write(table);
         });
+        if (response.Builds.Count == 0)
+            screen.Say($"no build is registered{(parsed.GetValue(ListSeries) is { Length: > 0 } series ? $" in series {series}" : "")} — `reheat builds add vmlinux` registers one");
         return ExitCode.Success;
     }
 

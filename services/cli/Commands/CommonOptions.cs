@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Grpc.Core;
 using Reheat.Cli.Client;
 using Reheat.Cli.Terminal;
@@ -15,14 +16,6 @@ internal static class CommonOptions
     {
         Description = "The collector's URL. Default: $REHEAT_COLLECTOR, or " + DefaultCollector + ".",
         HelpName = "URL",
-        DefaultValueFactory = result =>
-        {
-            string url = Environment.GetEnvironmentVariable("REHEAT_COLLECTOR") is { Length: > 0 } named ? named : DefaultCollector;
-            if (Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https")
-                return uri;
-            result.AddError($"REHEAT_COLLECTOR is {url}: expected a URL such as {DefaultCollector}");
-            return new Uri(DefaultCollector);
-        },
         CustomParser = result =>
         {
             if (Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https")
@@ -34,15 +27,21 @@ internal static class CommonOptions
 
     public static Option<bool> Json { get; } = new("--json") { Description = "Print one JSON document instead of a table." };
 
-    public static Option<string> Series { get; } = new("--series") { Description = "The newest build of this series.", HelpName = "NAME", DefaultValueFactory = _ => "" };
+    public static Option<string> Series { get; } = new("--series") { Description = "The newest build of this series. Default: the newest build of all.", HelpName = "NAME" };
 
-    public static Option<long> Build { get; } = new("--build") { Description = "A build by its number.", HelpName = "N" };
+    public static Option<long> Build { get; } = NumberOption.Create("--build", "N", "A build by its number.", 1L, long.MaxValue);
 
     public static Option<string> BuildId { get; } = new("--build-id")
     {
         Description = "The build that holds the image with this GNU build-id (at least 6 hex digits).",
         HelpName = "HEX",
-        DefaultValueFactory = _ => "",
+        CustomParser = result =>
+        {
+            string hex = result.Tokens[0].Value;
+            if (hex.Length < 6 || !hex.All(char.IsAsciiHexDigit))
+                result.AddError($"--build-id {hex}: expected at least 6 hex digits");
+            return hex;
+        },
     };
 
     public static void AddBuildSelector(this Command command)
@@ -50,6 +49,28 @@ internal static class CommonOptions
         command.Add(Series);
         command.Add(Build);
         command.Add(BuildId);
+        command.Validators.Add(static result =>
+        {
+            string[] given = [.. ((Option[])[Series, Build, BuildId]).Where(o => result.GetResult(o) is { Implicit: false }).Select(o => o.Name)];
+            if (given.Length > 1)
+                result.AddError($"{string.Join(" and ", given)} each name a build: give one of them");
+        });
+    }
+
+    /// <summary>Refuses a name that the collector would refuse.</summary>
+    public static void AcceptSeriesNames(Option<string> series) => series.Validators.Add(result =>
+    {
+        if (result.Tokens is [var token] && (token.Value.Length is 0 or > 100 || !token.Value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')))
+            result.AddError($"{series.Name} \"{token.Value}\": expected letters, digits, '.', '_' and '-', 100 at most");
+    });
+
+    /// <summary>The words of a command, from the program on.</summary>
+    public static string NameOf(CommandResult result)
+    {
+        string name = result.Command.Name;
+        for (SymbolResult? parent = result.Parent; parent is CommandResult outer; parent = outer.Parent)
+            name = $"{(outer.Parent is null ? "reheat" : outer.Command.Name)} {name}";
+        return result.Parent is null ? "reheat" : name;
     }
 
     public static BuildSelector Selector(ParseResult parsed) => new()
@@ -65,7 +86,7 @@ internal static class CommonOptions
         command.Add(Collector);
         command.SetAction(async (parsed, cancel) =>
         {
-            using var connection = new Connection(parsed.GetValue(Collector)!);
+            using var connection = new Connection(parsed.GetValue(Collector) ?? FromEnvironment());
             try
             {
                 return await handle(parsed, new Screen(command.Options.Contains(Json) && parsed.GetValue(Json)), connection, cancel);
@@ -77,5 +98,13 @@ internal static class CommonOptions
                 return explained.ExitCode;
             }
         });
+    }
+
+    private static Uri FromEnvironment()
+    {
+        string url = Environment.GetEnvironmentVariable("REHEAT_COLLECTOR") is { Length: > 0 } named ? named : DefaultCollector;
+        return Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
+            ? uri
+            : throw new CommandException(ExitCode.Usage, $"REHEAT_COLLECTOR is {url}: expected a URL such as {DefaultCollector}");
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Reheat.Cli.Client;
 using Reheat.Cli.Terminal;
 using Reheat.Core;
@@ -11,22 +10,13 @@ namespace Reheat.Cli.Commands;
 /// <summary><c>reheat coverage</c>: rows of the view, and the gate for CI.</summary>
 internal static class CoverageCommand
 {
-    private static readonly Option<double?> FailUnder = new("--fail-under")
-    {
-        Description = "Exit with 7 if the build's coverage is below P percent, with 6 if nothing was observed.",
-        HelpName = "P",
-    };
+    private static readonly Option<double?> FailUnder =
+        NumberOption.Optional("--fail-under", "P", "Exit with 7 if the build's coverage is below P percent, with 6 if nothing was observed.", 0, 100);
 
     private const string ObservedNote = "QEMU observes: hits are executions of annotated sites that a rewriting wedge would not trap";
 
     public static Command Create()
     {
-        FailUnder.Validators.Add(result =>
-        {
-            // What is no number at all is reported by the option's own conversion.
-            if (result.Tokens is [var token] && double.TryParse(token.Value, CultureInfo.InvariantCulture, out double percent) && percent is not (>= 0 and <= 100))
-                result.AddError($"--fail-under {result.Tokens[0].Value}: expected a percentage from 0 to 100");
-        });
         var command = new Command("coverage", "Coverage of a build: hits of annotated sites ÷ (hits + residual traps). Unseen is not \"not sensitive\".")
         {
             FailUnder, CommonOptions.Json,
@@ -55,6 +45,7 @@ internal static class CoverageCommand
                 Hits = hits,
                 Coverage = total,
                 HitsWithoutRecord = without,
+                Sites = response.DistinctSites,
                 DroppedByAllWedges = dropped,
                 Note = ObservedNote,
                 Rows = observed.Select(r => new { r.Image, r.Operation, r.Target, r.Sites, r.Annotated, r.Traps, r.Hits, r.HitsWithoutRecord, Coverage = r.HasCoverage ? r.Coverage : (double?)null }),
@@ -86,7 +77,7 @@ internal static class CoverageCommand
             table.AddRow(Format.Cell(row.Image), Format.Cell(row.Target), Format.Cell(row.Operation), Format.Count(row.Sites), Format.Count(row.Annotated), Format.Count(row.Traps), Format.Count(row.Hits),
                 Format.Percent(row.HasCoverage ? row.Coverage : null));
         }
-        table.AddRow("[bold]all[/]", "", "", Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Annotated)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
+        table.AddRow("[bold]all[/]", "", "", Format.Count(response.DistinctSites), Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Annotated)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
         console.Write(table);
         if (hits > 0)
             console.WriteLine(ObservedNote);

@@ -1,11 +1,13 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Numerics;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Reheat.Agent;
 using Reheat.Cli.Client;
 using Reheat.Cli.Guests;
 using Reheat.Cli.Terminal;
+using Reheat.Core.Ring;
 using Reheat.V1;
 using Spectre.Console;
 
@@ -32,37 +34,26 @@ internal static class GuestCommand
     {
         Description = "The guest's name, unique on this machine. Default: the series.",
         HelpName = "NAME",
-        DefaultValueFactory = _ => "",
     };
 
-    private static readonly Option<double> TimeLimit = new("--time-limit")
-    {
-        Description = "End the guest after so long.",
-        HelpName = "SECONDS",
-    };
+    private static readonly Option<double> TimeLimit = NumberOption.Seconds("--time-limit", "End the guest after so long. 0, or not given: no limit.");
 
-    private static readonly Option<double> DrainLimit = new("--drain-limit")
-    {
-        Description = "How long to wait for the collector after the guest has ended; then what is not delivered is kept.",
-        HelpName = "SECONDS",
-        DefaultValueFactory = _ => 60,
-    };
+    private static readonly Option<double> DrainLimit =
+        NumberOption.Seconds("--drain-limit", "How long to wait for the collector after the guest has ended; then what is not delivered is kept.", otherwise: 60);
 
     private static readonly Option<string> Console = new("--console")
     {
         Description = "Write QEMU's standard output (the guest's console with -nographic or -serial stdio) to FILE.",
         HelpName = "FILE",
-        DefaultValueFactory = _ => "",
     };
 
     private static readonly Option<string> Session = new("--session")
     {
         Description = "The session directory: must not exist yet. Default: a new one, removed once all is delivered.",
         HelpName = "DIR",
-        DefaultValueFactory = _ => "",
     };
 
-    private static readonly Option<long> Capacity = new("--ring-records") { Description = "Records that each vCPU's ring holds (a power of two).", HelpName = "N" };
+    private static readonly Option<long> Capacity = NumberOption.Create("--ring-records", "N", "Records that each vCPU's ring holds (a power of two). Default: 1,048,576.", 1L, (long)RingFormat.MaxCapacity);
 
     private static readonly Option<string> Selftest = new("--selftest")
     {
@@ -81,15 +72,13 @@ internal static class GuestCommand
 
     public static Command Create()
     {
-        foreach (Option<double> seconds in (Option<double>[])[TimeLimit, DrainLimit])
+        Capacity.Validators.Add(static result =>
         {
-            seconds.Validators.Add(result =>
-            {
-                if (result.Errors.Any() || result.GetValueOrDefault<double>() is >= 0 and <= 1_000_000)
-                    return;
-                result.AddError($"{seconds.Name} {result.Tokens[0].Value}: expected 0 to 1,000,000 seconds");
-            });
-        }
+            // What is no number at all is reported by the option's own conversion.
+            if (result.Tokens is [var token] && long.TryParse(token.Value, out long records) && !BitOperations.IsPow2(records))
+                result.AddError($"--ring-records {records}: expected a power of two");
+        });
+        CommonOptions.AcceptSeriesNames(Series);
         var run = new Command("run", "Boot a guest under the QEMU wedge and stream its traces. Ends when QEMU ends, after --time-limit or on Ctrl-C; nothing recorded is lost.")
         {
             Images, Series, Guest, TimeLimit, DrainLimit, Console, Session, Capacity, Selftest, Verbose, CommonOptions.Json, Qemu,
@@ -105,6 +94,13 @@ internal static class GuestCommand
         string series = parsed.GetValue(Series)!;
         string guest = parsed.GetValue(Guest) is { Length: > 0 } name ? name : series;
         string plugin = Wedge.FindPlugin();
+        // All that can be found wrong here and now, before a build is registered.
+        QemuCommand.Check(parsed.GetValue(Qemu)!);
+        if (parsed.GetValue(Session) is { Length: > 0 } named && Path.Exists(named))
+            throw new CommandException(ExitCode.Usage, $"--session {named} exists — name a directory that does not exist yet");
+        foreach (string doubt in parsed.GetValue(Images)!.Select(GuestImages.Doubt).OfType<string>())
+            screen.Say($"warning: {doubt}");
+        using GuestNameLock only = GuestNameLock.Take(guest, connection.Collector);
         AddBuildResponse build = await BuildUpload.RunAsync(connection, screen, paths, series, "", interrupt);
         screen.Say($"build {build.Build.Build_} of series {build.Build.Series}{(build.Existed ? "" : " (new)")}: {string.Join(", ", images.Select(i => $"{i.Name} {i.BuildId.Short}"))}");
 
@@ -115,6 +111,7 @@ internal static class GuestCommand
             screen.Say($"{Format.Count(told.Sites)} annotated sites: QEMU observes and does not rewrite; a hit is an execution that a rewriting wedge would not trap");
         QemuCommand qemu = QemuCommand.Build(parsed.GetValue(Qemu)!, plugin, session, guest, images, parsed.GetValue(Capacity), annotated?.Path);
         using ILoggerFactory logs = ConsoleLogging.ForAgent(parsed.GetValue(Verbose));
+        using var unused = new UnusedSession(session, isOurs: parsed.GetValue(Session) is not { Length: > 0 });
         var options = new AgentOptions
         {
             Session = session,
@@ -133,7 +130,9 @@ internal static class GuestCommand
             screen.Say($"the agent stopped: {streaming.Exception!.InnerException!.Message}");
         GuestEnd end = await running;
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        await DeliverAsync(screen, agent, streaming, draining, TimeSpan.FromSeconds(parsed.GetValue(DrainLimit)), options);
+        if (parsed.GetValue(Console) is not { Length: > 0 } && !System.Console.IsOutputRedirected)
+            System.Console.Out.Write("\u001b[?7h"); // firmware switches line wrap off
+        await DeliverAsync(agent, streaming, draining, TimeSpan.FromSeconds(parsed.GetValue(DrainLimit)), options, parsed.GetValue(Images)!);
 
         SessionCounts counts = SessionCounts.Read(session);
         AccountingRow? stored = await AccountAsync(screen, connection, options.Wedge, counts.Epoch);
@@ -142,13 +141,40 @@ internal static class GuestCommand
         if (selftest is { IsWritten: false })
             throw new CommandException(ExitCode.GuestFailed, $"QEMU ended before the counters for {selftest.Path} could be read");
         Show(screen, build.Build, end, run.ExitCode, seconds, counts, stored, agent.Status, annotated?.Sites ?? 0);
+        string next = $"reheat annotations pull --build {build.Build.Build_} --wait -o {series}.annotations";
+        if (counts.Records == 0)
+            screen.Say(NothingRecorded(paths, counts.OutsideTraps));
+        else
+            screen.Say(await NewestAsync(connection, build) is { } newest && newest != build.Build.Build_ ? $"next: {next}   (build {newest} is the newest of series {series}; --series means that one)" : $"next: {next}");
         return (end, run.ExitCode) switch
         {
             (GuestEnd.Interrupted, _) => ExitCode.Interrupted,
-            (GuestEnd.TimeLimit, _) => ExitCode.Success,
-            (_, 0) => ExitCode.Success,
-            _ => ExitCode.GuestFailed,
+            (GuestEnd.Ended, not 0) => ExitCode.GuestFailed,
+            _ => counts.Records == 0 ? ExitCode.NoObservations : ExitCode.Success,
         };
+    }
+
+    private static string NothingRecorded(string[] paths, ulong outside)
+    {
+        string images = string.Join(", ", paths.Select(Path.GetFileName));
+        return outside == 0
+            ? "warning: nothing was recorded: the guest touched no device"
+            : $"warning: no instruction of {images} touched a device, but code outside did {Format.Count(outside)} times. If the guest's kernel booted, it was moved (KASLR: boot it with nokaslr, " +
+              $"or give its place with --image {Path.GetFileName(paths[0])}@BIAS), or {images} is not what it runs; if it did not, these are its firmware and boot loader";
+    }
+
+    /// <summary>The newest build of the series that was run; null if the collector does not say.</summary>
+    private static async Task<long?> NewestAsync(Connection connection, AddBuildResponse build)
+    {
+        try
+        {
+            Build newest = await connection.Builds.GetAsync(new BuildSelector { Series = build.Build.Series }, new CallOptions(deadline: DateTime.UtcNow.AddSeconds(30)));
+            return newest.Build_;
+        }
+        catch (RpcException)
+        {
+            return null;
+        }
     }
 
     /// <summary>The collector's account of the run; null, with a message, if it is away just now: the traces are delivered all the same.</summary>
@@ -167,7 +193,8 @@ internal static class GuestCommand
         }
     }
 
-    private static async Task DeliverAsync(Screen screen, WedgeAgent agent, Task streaming, CancellationTokenSource draining, TimeSpan limit, AgentOptions options)
+    private static async Task DeliverAsync(
+        WedgeAgent agent, Task streaming, CancellationTokenSource draining, TimeSpan limit, AgentOptions options, IEnumerable<string> images)
     {
         draining.CancelAfter(limit);
         try
@@ -177,8 +204,12 @@ internal static class GuestCommand
         catch (Exception e) when (e is OperationCanceledException or AgentException)
         {
             string reason = e is AgentException ? e.Message : $"{options.Collector} did not take all within {limit.TotalSeconds:0} s ({agent.Status.Connection})";
-            screen.Say($"the traces are kept in {options.Session} — deliver them later with: reheat agent --session {options.Session} --wedge {options.Wedge} --image …");
-            throw new CommandException(ExitCode.NotDelivered, reason);
+            ulong kept = SessionCounts.Undelivered(options.Session);
+            if (kept == 0)
+                throw new CommandException(ExitCode.Failure, reason);
+            throw new CommandException(ExitCode.NotDelivered,
+                $"{reason}\n{Format.Count(kept, "record")} {(kept == 1 ? "is" : "are")} kept in {options.Session} — deliver them with:\n  reheat agent --session {options.Session} --wedge {options.Wedge} " +
+                $"{string.Join(' ', images.Select(i => $"--image {GuestImages.Text(i)}"))} --collector {options.Collector.ToString().TrimEnd('/')}");
         }
     }
 
@@ -190,7 +221,7 @@ internal static class GuestCommand
             {
                 Build = build.Build_,
                 build.Series,
-                Ended = end.ToString().ToLowerInvariant(),
+                Ended = end switch { GuestEnd.TimeLimit => "time_limit", GuestEnd.Interrupted => "interrupted", _ => "ended" },
                 QemuExitCode = qemuExit,
                 Seconds = Math.Round(seconds, 2),
                 Epoch = $"{counts.Epoch:x16}",
@@ -202,6 +233,7 @@ internal static class GuestCommand
                 HitsDropped = stored?.HitsDropped ?? counts.DroppedHits,
                 Annotated = annotated,
                 OutsideImages = stored?.OutsideImages ?? counts.OutsideTraps,
+                OutsideRecorded = stored?.OutsideRecorded ?? 0,
                 counts.Records,
                 counts.Spurious,
                 status.Sites,

@@ -9,22 +9,18 @@ namespace Reheat.Cli.Commands;
 /// <summary><c>reheat sites</c>.</summary>
 internal static class SitesCommand
 {
-    private static readonly Option<int> Limit = new("--limit", "-n") { Description = "Rows at most.", HelpName = "N", DefaultValueFactory = _ => 20 };
+    private static readonly Option<int> Limit = NumberOption.Create("--limit", "N", "Rows at most: one for each operation and target of a site. Default: 20.", 1, 10_000, "-n");
+
+    private const uint DefaultLimit = 20;
 
     private static readonly Option<bool> All = new("--all") { Description = "Also sites without residual traps." };
 
-    private static readonly Option<string> Target = new("--target") { Description = "Only sites that touched this: lapic, e1000 …", HelpName = "NAME", DefaultValueFactory = _ => "" };
+    private static readonly Option<string> Target = new("--target") { Description = "Only sites that touched this: lapic, e1000 …", HelpName = "NAME" };
 
-    private static readonly Option<int> PerTarget = new("--per-target") { Description = "At most N sites of each target.", HelpName = "N" };
+    private static readonly Option<int> PerTarget = NumberOption.Create("--per-target", "N", "At most N rows of each target.", 1, 10_000);
 
     public static Command Create()
     {
-        Limit.Validators.Add(result =>
-        {
-            // What is no number at all is reported by the option's own conversion.
-            if (result.Tokens is [var token] && int.TryParse(token.Value, out int rows) && rows is not (>= 1 and <= 10_000))
-                result.AddError($"--limit {result.Tokens[0].Value}: expected 1 to 10,000");
-        });
         var command = new Command("sites", "The hottest sites of a build, residual ones first, each with its state.") { Limit, All, Target, PerTarget, CommonOptions.Json };
         command.AddBuildSelector();
         command.SetHandler(RunAsync);
@@ -37,10 +33,10 @@ internal static class SitesCommand
             new ListSitesRequest
             {
                 Build = CommonOptions.Selector(parsed),
-                Limit = (uint)parsed.GetValue(Limit),
+                Limit = parsed.GetValue(Limit) is > 0 and var limit ? (uint)limit : DefaultLimit,
                 All = parsed.GetValue(All),
-                Target = parsed.GetValue(Target)!,
-                PerTarget = (uint)Math.Max(parsed.GetValue(PerTarget), 0),
+                Target = parsed.GetValue(Target) ?? "",
+                PerTarget = (uint)parsed.GetValue(PerTarget),
             },
             cancellationToken: cancel);
         screen.Show(
@@ -49,6 +45,7 @@ internal static class SitesCommand
                 response.Build,
                 response.Series,
                 response.Total,
+                response.DistinctSites,
                 Sites = response.Sites.Select(s => new
                 {
                     s.Image,
@@ -70,22 +67,25 @@ internal static class SitesCommand
                 }),
             },
             console => Draw(console, response));
+        if (response.Total == 0)
+            screen.Say($"no site of build {response.Build} {(parsed.GetValue(Target) is { Length: > 0 } target ? $"that touched {target} " : "")}was seen{(parsed.GetValue(All) ? "" : " to trap")}");
         UnregisteredHint.Say(screen, response.Unregistered);
         return response.Total > 0 ? ExitCode.Success : ExitCode.NoObservations;
     }
 
     private static void Draw(IAnsiConsole console, ListSitesResponse response)
     {
-        console.WriteLine($"build {response.Build} of series {response.Series}: {Format.Count(response.Total)} sites" +
-            (response.Total > (ulong)response.Sites.Count ? $", {response.Sites.Count} of the hottest" : ""));
+        console.WriteLine($"build {response.Build} of series {response.Series}: {Format.Count(response.DistinctSites, "site")}" +
+            (response.Total == response.DistinctSites ? "" : $" in {Format.Count(response.Total, "row")}") +
+            (response.Total > (ulong)response.Sites.Count ? $"; the {response.Sites.Count} hottest" : ""));
         Table table = Screen.Table(
-            ("traps", true), ("hits", true), ("target", false), ("operation", false), ("function", false), ("instruction", false), ("source", false), ("state", false));
+            ("traps", true), ("hits", true), ("target", false), ("operation", false), ("function", false), ("instruction", false), ("source", false), ("state", false)).Flexible("source", "instruction", "function");
         foreach (Site site in response.Sites)
         {
             table.AddRow(
                 Format.Count(site.Traps), Format.Count(site.Hits), Format.Cell(site.Target), $"{site.Operation} {site.Size}",
-                Format.Cell(Format.Fit(site.Function.Length > 0 ? $"{site.Function}+0x{site.Offset:x}" : $"{site.Image}+0x{site.Address:x}", 40)),
-                Format.Cell(Format.Fit(site.Instruction, 34)), Format.Cell(Format.Fit(site.Source, 36)), Format.Cell(site.State == "annotated" && site.Reason.Length > 0 ? "annotated, trapped" : site.State));
+                Format.Cell(site.Function.Length > 0 ? $"{site.Function}+0x{site.Offset:x}" : $"{site.Image}+0x{site.Address:x}"),
+                Format.Cell(site.Instruction), Format.Cell(site.Source), Format.Cell(site.State == "annotated" && site.Reason.Length > 0 ? "annotated, trapped" : site.State));
         }
         console.Write(table);
     }

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
@@ -24,7 +26,7 @@ internal static class UpCommand
 
     private static readonly Option<string> Data = new("--data")
     {
-        Description = "Directory of the private PostgreSQL. Default: the state directory of the user (for root /var/lib/reheat).",
+        Description = "Directory of the private PostgreSQL.",
         HelpName = "DIR",
         DefaultValueFactory = _ => DefaultData(),
     };
@@ -33,14 +35,12 @@ internal static class UpCommand
     {
         Description = "Use this PostgreSQL instead of a private one (Npgsql connection string).",
         HelpName = "CONNECTION",
-        DefaultValueFactory = _ => "",
     };
 
     private static readonly Option<string> AddressFile = new("--address-file")
     {
         Description = "Write the collector's URL to this file once it answers; for scripts.",
         HelpName = "FILE",
-        DefaultValueFactory = _ => "",
     };
 
     private static readonly Option<bool> Verbose = new("--verbose", "-v") { Description = "Log every request." };
@@ -61,7 +61,10 @@ internal static class UpCommand
         PrivateCluster? cluster = null;
         try
         {
-            string database = parsed.GetValue(Database)!;
+            string database = parsed.GetValue(Database) ?? "";
+            CheckDatabase(database);
+            string listen = parsed.GetValue(Listen)!;
+            CheckListen(listen);
             if (database.Length == 0)
             {
                 cluster = await PrivateCluster.StartAsync(parsed.GetValue(Data)!, logs.CreateLogger("Reheat.Store"), cancel);
@@ -70,7 +73,7 @@ internal static class UpCommand
             WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
             builder.Logging.ClearProviders();
             Configure(builder.Logging, parsed.GetValue(Verbose));
-            builder.AddCollector(new CollectorOptions { Database = database, Listen = parsed.GetValue(Listen)! });
+            builder.AddCollector(new CollectorOptions { Database = database, Listen = listen });
             // The policy of lists: Recompiler__KeepBuilds and its like in the environment.
             RecompilerOptions recompiler = builder.Configuration.GetSection("Recompiler").Get<RecompilerOptions>() ?? new RecompilerOptions();
             builder.Services.AddRecompiler(recompiler with { Database = database });
@@ -94,6 +97,14 @@ internal static class UpCommand
             }
             return ExitCode.Success;
         }
+        catch (IOException e) when (e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
+        {
+            throw InUse(parsed.GetValue(Listen)!); // taken since it was tried
+        }
+        catch (NpgsqlException e) when (parsed.GetValue(Database) is { Length: > 0 })
+        {
+            throw new CommandException(ExitCode.Failure, $"--database: {e.Message}");
+        }
         catch (Exception e) when (e is PrivateClusterException or MigrationException or NpgsqlException or InvalidOperationException or IOException)
         {
             throw new CommandException(ExitCode.Failure, e.Message);
@@ -105,12 +116,54 @@ internal static class UpCommand
         }
     }
 
+    private static void CheckDatabase(string database)
+    {
+        try
+        {
+            if (database.Length == 0 || new NpgsqlConnectionStringBuilder(database).Host is { Length: > 0 })
+                return;
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            // Not of that form: said below. The text may hold a password.
+        }
+        throw new CommandException(ExitCode.Usage, "--database: expected an Npgsql connection string such as Host=db.example;Username=reheat;Database=reheat");
+    }
+
+    /// <summary>Tries the address, so that a wrong one is told before a PostgreSQL is started for nothing.</summary>
+    private static void CheckListen(string listen)
+    {
+        if (!CollectorOptions.TrySplitListen(listen, out string host, out int port))
+            throw new CommandException(ExitCode.Usage, $"--listen {listen}: expected HOST:PORT, for example 127.0.0.1:7420");
+        try
+        {
+            IPAddress address = IPAddress.TryParse(host, out IPAddress? number) ? number : Dns.GetHostAddresses(host)[0];
+            using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(address, port));
+            socket.Listen();
+        }
+        catch (SocketException e)
+        {
+            throw e.SocketErrorCode switch
+            {
+                SocketError.AddressAlreadyInUse => InUse(listen),
+                SocketError.AddressNotAvailable => new CommandException(ExitCode.Usage, $"--listen {listen}: {host} is no address of this machine"),
+                SocketError.AccessDenied => new CommandException(ExitCode.Usage, $"--listen {listen}: ports below 1024 are for root"),
+                _ => new CommandException(ExitCode.Usage, $"--listen {listen}: {e.Message}"),
+            };
+        }
+    }
+
+    private static CommandException InUse(string listen) =>
+        new(ExitCode.Usage, $"--listen {listen}: the port is in use — by another `reheat up`? Name another one; port 0 takes a free one");
+
     private static void Configure(ILoggingBuilder logging, bool verbose)
     {
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", verbose ? LogLevel.Information : LogLevel.Warning);
         logging.AddFilter("Grpc", verbose ? LogLevel.Information : LogLevel.Warning);
         logging.AddFilter("Npgsql", LogLevel.Warning);
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical); // a start that fails: the command tells why, in one line
         logging.AddStandardError();
     }
 

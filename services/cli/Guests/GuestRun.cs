@@ -27,6 +27,11 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
 {
     private static readonly TimeSpan OrderlyEnd = TimeSpan.FromSeconds(10);
 
+    // A terminal's Ctrl-C goes to QEMU as it goes to this process, and QEMU may be first: how long the news of it may take to come here.
+    private static readonly TimeSpan SignalMayFollow = TimeSpan.FromSeconds(2);
+
+    private volatile string _shutdown = "";
+
     /// <summary>QEMU's exit code; -1 if it was killed.</summary>
     public int ExitCode { get; private set; }
 
@@ -57,6 +62,8 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
             await exited;
             await copying;
             ExitCode = process.ExitCode;
+            if (end == GuestEnd.Ended && !_shutdown.StartsWith("guest", StringComparison.Ordinal) && await InterruptedAsync(interrupt))
+                end = GuestEnd.Interrupted;
             return end;
         }
         finally
@@ -65,6 +72,15 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
             if (control is not null)
                 await control.DisposeAsync();
         }
+    }
+
+    /// <summary>Whether it was the user's signal that ended QEMU.</summary>
+    private async Task<bool> InterruptedAsync(CancellationToken interrupt)
+    {
+        // QEMU says so if it was a signal; one that ended before its monitor answered says nothing.
+        TimeSpan wait = _shutdown == "host-signal" ? SignalMayFollow : _shutdown.Length == 0 && ExitCode == 0 ? SignalMayFollow / 10 : TimeSpan.Zero;
+        await Task.Delay(wait, interrupt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return interrupt.IsCancellationRequested;
     }
 
     private Process Start()
@@ -81,7 +97,8 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new CommandException(Cli.ExitCode.Failure, $"cannot start {qemu.Program}: {e.Message} — apt-get install qemu-system-x86, or name the program after --");
+            agent.WedgeEnded();
+            throw new CommandException(Cli.ExitCode.GuestFailed, $"cannot start {qemu.Program}: {e.Message} — apt-get install qemu-system-x86, or name the program after --");
         }
     }
 
@@ -94,7 +111,7 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             agent.WedgeEnded();
-            throw new CommandException(Cli.ExitCode.Usage, $"--console {console}: {e.Message}");
+            throw new CommandException(Cli.ExitCode.Usage, $"--console {console}: {Client.FileFault.Of(e)}");
         }
     }
 
@@ -117,9 +134,12 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
 
     private async Task WaitForShutdownAsync(QmpClient control)
     {
-        await foreach (string name in control.Events.ReadAllAsync())
+        await foreach ((string name, string reason) in control.Events.ReadAllAsync())
         {
-            if (name == "SHUTDOWN" && !qemu.StaysAfterShutdown)
+            if (name != "SHUTDOWN")
+                continue;
+            _shutdown = reason;
+            if (!qemu.StaysAfterShutdown)
                 return;
         }
         await Task.Delay(Timeout.Infinite, CancellationToken.None); // the connection ended: wait for the process

@@ -33,14 +33,23 @@ internal sealed class QemuCommand
     /// <summary>Where the agent's monitor of a session is.</summary>
     public static string AgentMonitorOf(string sessionDirectory) => sessionDirectory + ".qmp";
 
+    /// <summary>Refuses, before anything is done, a command line that cannot work.</summary>
+    /// <exception cref="CommandException">The program is missing, or the command line asks for an accelerator that cannot carry the wedge.</exception>
+    public static void Check(IReadOnlyList<string> given)
+    {
+        RefuseKvm(given);
+        string program = given.Count > 0 && !given[0].StartsWith('-') ? given[0] : DefaultProgram;
+        IEnumerable<string> places = program.Contains('/') ? [program] : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(d => Path.Combine(d, program));
+        if (!places.Any(File.Exists))
+            throw new CommandException(ExitCode.GuestFailed, $"no program {program} — apt-get install qemu-system-x86, or name the program first after --");
+    }
+
     /// <summary>Adds what Reheat needs to the user's arguments; the first may be the program.</summary>
-    /// <exception cref="CommandException">The command line asks for an accelerator that cannot carry the wedge.</exception>
     public static QemuCommand Build(IReadOnlyList<string> given, string plugin, string sessionDirectory, string guest, IReadOnlyList<GuestImage> images, long capacity, string? annotated = null)
     {
         bool named = given.Count > 0 && !given[0].StartsWith('-');
         string program = named ? given[0] : DefaultProgram;
         List<string> arguments = [.. named ? given.Skip(1) : given];
-        RefuseKvm(arguments);
 
         string wedge = $"{Escape(plugin)},dir={Escape(sessionDirectory)},guest={Escape(guest)}";
         if (capacity > 0)
@@ -58,8 +67,8 @@ internal sealed class QemuCommand
         return new QemuCommand(program, arguments, sessionDirectory, stays);
     }
 
-    // Neighbouring sections are joined: the wedge compares addresses with each range.
-    private static IEnumerable<(ulong Start, ulong End)> CodeRanges(IReadOnlyList<GuestImage> images)
+    /// <summary>The code of images as guest addresses. Neighbouring sections are joined: the wedge compares addresses with each range.</summary>
+    public static IEnumerable<(ulong Start, ulong End)> CodeRanges(IReadOnlyList<GuestImage> images)
     {
         const ulong Gap = 1 << 20;
         foreach (GuestImage image in images)
@@ -83,7 +92,7 @@ internal sealed class QemuCommand
         }
     }
 
-    private static void RefuseKvm(List<string> arguments)
+    private static void RefuseKvm(IReadOnlyList<string> arguments)
     {
         for (int i = 0; i < arguments.Count; i++)
         {
@@ -95,7 +104,7 @@ internal sealed class QemuCommand
             if (kvm)
             {
                 throw new CommandException(ExitCode.Usage,
-                    $"{arguments[i]} {(option == "enable-kvm" ? "" : value)}: the QEMU wedge sees nothing under this accelerator — use -accel tcg, or record the KVM host and `reheat import kvm`");
+                    $"{arguments[i]}{(option == "enable-kvm" ? "" : $" {value}")}: the QEMU wedge sees nothing under this accelerator — use -accel tcg");
             }
         }
     }

@@ -21,4 +21,18 @@ internal sealed record SessionCounts(ulong Epoch, ulong Traps, ulong DroppedTrap
         }
         return sum;
     }
+
+    /// <summary>Records that the rings hold and that no collector has acknowledged.</summary>
+    public static ulong Undelivered(string session)
+    {
+        ulong records = 0;
+        if (!Directory.Exists(session))
+            return records;
+        foreach (string path in Directory.EnumerateFiles(session, RingFormat.RingFilePrefix + "*"))
+        {
+            using RingFile? ring = RingFile.Open(path, out _);
+            records += ring is null ? 0 : ring.Head - ring.Tail;
+        }
+        return records;
+    }
 }

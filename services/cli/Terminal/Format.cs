@@ -12,6 +12,12 @@ internal static class Format
     /// <summary>With separators.</summary>
     public static string Count(long n) => n.ToString("N0", CultureInfo.InvariantCulture);
 
+    /// <summary>A number with its noun: "1 site", "2 sites".</summary>
+    public static string Count(ulong n, string one) => $"{Count(n)} {one}{(n == 1 ? "" : "s")}";
+
+    /// <summary>A number with its noun: "1 site", "2 sites".</summary>
+    public static string Count(long n, string one) => $"{Count(n)} {one}{(n == 1 ? "" : "s")}";
+
     /// <summary>In KiB, MiB, GiB.</summary>
     public static string Bytes(ulong n) => n switch
     {
@@ -34,5 +40,5 @@ internal static class Format
 
     /// <summary>Cut in the middle if it is longer than <paramref name="width"/>.</summary>
     public static string Fit(string text, int width) =>
-        text.Length <= width ? text : string.Concat(text.AsSpan(0, (width - 1) / 2), "…", text.AsSpan(text.Length - (width / 2)));
+        text.Length <= width ? text : width < 2 ? "…" : string.Concat(text.AsSpan(0, (width - 1) / 2), "…", text.AsSpan(text.Length - (width / 2)));
 }

@@ -14,6 +14,8 @@ internal sealed class Screen
     // Wide enough for a table in a log file or a pipe, where no terminal says how wide it is.
     private const int PipeWidth = 160;
 
+    private readonly TextWriter _messages = Console.Error;
+
     public Screen(bool json)
     {
         IsJson = json;
@@ -34,8 +36,8 @@ internal sealed class Screen
     /// <summary>True if a person watches.</summary>
     public bool IsInteractive { get; }
 
-    /// <summary>A message for the person, not a result.</summary>
-    public void Say(string message) => Error.WriteLine(message);
+    /// <summary>A message for the person, not a result; a line however long it is, as it may hold a command to copy.</summary>
+    public void Say(string message) => _messages.WriteLine(message);
 
     /// <summary>A result as JSON, or drawn.</summary>
     public void Show<T>(T result, Action<IAnsiConsole> draw)
@@ -81,14 +83,5 @@ internal sealed class Screen
     }
 
     /// <summary>An empty table in the house's look.</summary>
-    public static Table Table(params (string Title, bool Right)[] columns)
-    {
-        var table = new Table { Border = TableBorder.Simple };
-        foreach ((string title, bool right) in columns)
-        {
-            var column = new TableColumn(Markup.Escape(title)) { NoWrap = true };
-            table.AddColumn(right ? column.RightAligned() : column);
-        }
-        return table;
-    }
+    public static Table Table(params (string Title, bool Right)[] columns) => new(columns);
 }

@@ -9,8 +9,8 @@ internal static class UnregisteredHint
     {
         foreach (UnregisteredImage image in images)
         {
-            screen.Say($"traces came from an image that no build has: build-id {image.BuildId}, {Format.Count(image.Traps)} traps at " +
-                $"{Format.Count(image.Sites)} sites — register the image that the guest runs with `reheat builds add`");
+            screen.Say($"traces came from an image that no build has: build-id {image.BuildId}, {Format.Count(image.Traps, "trap")} at " +
+                $"{Format.Count(image.Sites, "site")} — register the image that the guest runs with `reheat builds add`");
         }
     }
 }

@@ -51,7 +51,7 @@ internal sealed class JobWatch(NpgsqlDataSource database, JobStore jobs, TimePro
             }
             catch (Exception e) when (e is NpgsqlException or IOException)
             {
-                Log.DatabaseAway(log, e.Message, ReconnectAfter);
+                Log.DatabaseAway(log, e.Message, ReconnectAfter.TotalSeconds);
             }
             await Task.Delay(ReconnectAfter, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

@@ -37,6 +37,7 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
         }
         if (response.Rows.All(r => Math.Max(Math.Max(r.Traps, r.Hits), r.HitsWithoutRecord) == 0))
             response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
+        response.DistinctSites = (ulong)await coverage.DistinctSitesAsync(build.Build, context.CancellationToken);
         return response;
     }
 
@@ -45,9 +46,9 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
     {
         BuildRow build = await BuildFinder.FindAsync(builds, request.Build, context.CancellationToken);
         int limit = request.Limit == 0 ? DefaultLimit : (int)Math.Min(request.Limit, MaxLimit);
-        (IReadOnlyList<SiteRow> rows, long total) = await coverage.SitesAsync(
+        (IReadOnlyList<SiteRow> rows, long total, long distinct) = await coverage.SitesAsync(
             build.Build, request.All, request.Target, (int)Math.Min(request.PerTarget, MaxLimit), limit, context.CancellationToken);
-        var response = new ListSitesResponse { Build = build.Build, Series = build.Series, Total = (ulong)total };
+        var response = new ListSitesResponse { Build = build.Build, Series = build.Series, Total = (ulong)total, DistinctSites = (ulong)distinct };
         response.Sites.AddRange(rows.Select(r => new Site
         {
             Image = r.Image,
@@ -92,6 +93,7 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
                 Dropped = (ulong)sums.Dropped,
                 OutsideImages = (ulong)sums.OutsideImages,
                 Pending = sums.Pending,
+                OutsideRecorded = (ulong)sums.OutsideRecorded,
             };
             return response;
         }
@@ -108,6 +110,7 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
             HitsStored = (ulong)r.HitsStored,
             HitsDropped = (ulong)r.HitsDropped,
             HitsPending = r.HitsPending,
+            OutsideRecorded = (ulong)r.OutsideRecorded,
         }));
         return response;
     }

@@ -116,7 +116,7 @@ internal sealed class Committer(
             // Whatever failed, and even if COMMIT itself was on its way: the next attempt reads the marks anew.
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
             {
-                Log.CommitFailed(log, batches.Length, delay, e.Message);
+                Log.CommitFailed(log, batches.Length, delay.TotalSeconds, e.Message);
                 // Load balancers send new streams elsewhere; those that are open wait.
                 health.Set(TraceIngest.Descriptor.FullName, serving: false);
             }

@@ -19,6 +19,9 @@ public readonly record struct ElfSegment(
     /// <summary>PT_LOAD.</summary>
     public bool IsLoad => Type == 1;
 
+    /// <summary>PT_INTERP: a program that a dynamic linker loads.</summary>
+    public bool IsInterpreter => Type == 3;
+
     /// <summary>PT_NOTE.</summary>
     public bool IsNote => Type == 4;
 

@@ -10,12 +10,16 @@ namespace Reheat.Core.Ring;
 /// <param name="PidNamespace">Inode number of the PID namespace that the producers' process numbers belong to; 0 if not told: the consumer's own.</param>
 public sealed record WedgeInfo(string Kind, string Version, string Guest, IReadOnlyList<string> Targets, ulong PidNamespace = 0)
 {
+    /// <summary>Guest addresses of the code that the wedge records, ends excluded; empty if it was told of none and records all.</summary>
+    public IReadOnlyList<(ulong Start, ulong End)> Inside { get; init; } = [];
+
     /// <summary>Reads the text. Keys that are not known are passed over: a newer wedge may say more. <c>target</c> may stand many times.</summary>
     public static WedgeInfo Parse(string text)
     {
         string kind = "unknown", version = "", guest = "";
         ulong pidNamespace = 0;
         var targets = new List<string>();
+        var inside = new List<(ulong Start, ulong End)>();
         foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             int space = line.IndexOf(' ', StringComparison.Ordinal);
@@ -35,11 +39,29 @@ public sealed record WedgeInfo(string Kind, string Version, string Guest, IReadO
                 case "pid-namespace":
                     _ = ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out pidNamespace);
                     break;
+                case "inside":
+                    if (TryParseRange(value, out ulong start, out ulong end))
+                        inside.Add((start, end));
+                    break;
                 case "target":
                     targets.Add(value);
                     break;
             }
         }
-        return new WedgeInfo(kind, version, guest, targets, pidNamespace);
+        return new WedgeInfo(kind, version, guest, targets, pidNamespace) { Inside = inside };
+    }
+
+    // 0xffffffff81000000-0xffffffff81e01b2d
+    private static bool TryParseRange(string text, out ulong start, out ulong end)
+    {
+        start = end = 0;
+        int dash = text.IndexOf('-', StringComparison.Ordinal);
+        return dash > 0 && TryParse(text.AsSpan(0, dash), out start) && TryParse(text.AsSpan(dash + 1), out end) && start < end;
+
+        static bool TryParse(ReadOnlySpan<char> hex, out ulong number)
+        {
+            number = 0;
+            return hex.StartsWith("0x", StringComparison.Ordinal) && ulong.TryParse(hex[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number);
+        }
     }
 }

@@ -22,14 +22,14 @@ public sealed class PrivateCluster : IAsyncDisposable
     private const int LongestSocketDirectory = 90;
 
     private readonly PostgresBinaries _binaries;
-    private readonly bool _stopOnDispose;
+    private readonly ClusterLock _lock;
 
-    private PrivateCluster(PostgresBinaries binaries, string directory, string socketDirectory, bool started)
+    private PrivateCluster(PostgresBinaries binaries, string directory, string socketDirectory, ClusterLock held)
     {
         _binaries = binaries;
         Directory = directory;
         SocketDirectory = socketDirectory;
-        _stopOnDispose = started;
+        _lock = held;
     }
 
     /// <summary>The directory that holds <c>data</c> and <c>log</c>.</summary>
@@ -46,7 +46,7 @@ public sealed class PrivateCluster : IAsyncDisposable
         new NpgsqlConnectionStringBuilder { Host = SocketDirectory, Username = User, Database = database, IncludeErrorDetail = true }.ConnectionString;
 
     /// <summary>Makes the cluster if there is none in <paramref name="directory"/>, starts it if it does not run, and makes the database.</summary>
-    /// <exception cref="PrivateClusterException">PostgreSQL is not installed or did not start; the message says what to do.</exception>
+    /// <exception cref="PrivateClusterException">PostgreSQL is not installed or did not start, another process uses the directory, or it is not Reheat's; the message says what to do.</exception>
     public static async Task<PrivateCluster> StartAsync(string directory, ILogger log, CancellationToken cancel)
     {
         PostgresBinaries binaries = PostgresBinaries.Find();
@@ -54,7 +54,23 @@ public sealed class PrivateCluster : IAsyncDisposable
         string data = Path.Combine(directory, "data");
         string socket = SocketDirectoryOf(directory);
         string logFile = Path.Combine(directory, "log");
+        RefuseForeign(directory);
         await MakeDirectoryAsync(directory, cancel);
+        ClusterLock held = ClusterLock.Take(directory);
+        try
+        {
+            return await StartLockedAsync(binaries, directory, data, socket, logFile, held, log, cancel);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task<PrivateCluster> StartLockedAsync(
+        PostgresBinaries binaries, string directory, string data, string socket, string logFile, ClusterLock held, ILogger log, CancellationToken cancel)
+    {
         await MakeDirectoryAsync(socket, cancel);
         if (!File.Exists(Path.Combine(data, "PG_VERSION")))
         {
@@ -62,14 +78,14 @@ public sealed class PrivateCluster : IAsyncDisposable
                 ["-D", data, "-U", User, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
                 "initdb could not make a cluster", logFile, cancel);
         }
-        bool running = await RunningAsync(binaries, data, cancel);
-        if (!running)
+        // It runs already if a process that held the lock was killed: then it is this one's.
+        if (!await RunningAsync(binaries, data, cancel))
         {
             await RunAsync(binaries.Path("pg_ctl"),
                 ["-D", data, "-l", logFile, "-w", "-t", "60", "-o", $"-k {ShellQuoted(socket)} -c listen_addresses= -c max_connections=200 -c unix_socket_permissions=0700", "start"],
                 "PostgreSQL did not start", logFile, cancel);
         }
-        var cluster = new PrivateCluster(binaries, directory, socket, !running);
+        var cluster = new PrivateCluster(binaries, directory, socket, held);
         try
         {
             await cluster.MakeDatabaseAsync(DatabaseName, cancel);
@@ -96,16 +112,22 @@ public sealed class PrivateCluster : IAsyncDisposable
         await create.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Stops the server; <paramref name="immediate"/> as a crash would, so that the next start recovers from the log.</summary>
-    public Task StopAsync(bool immediate, CancellationToken cancel) =>
-        RunAsync(_binaries.Path("pg_ctl"), ["-D", Path.Combine(Directory, "data"), "-m", immediate ? "immediate" : "fast", "-w", "stop"],
+    /// <summary>Stops the server and lets go of the directory; <paramref name="immediate"/> as a crash would, so that the next start recovers from the log.</summary>
+    public async Task StopAsync(bool immediate, CancellationToken cancel)
+    {
+        await RunAsync(_binaries.Path("pg_ctl"), ["-D", Path.Combine(Directory, "data"), "-m", immediate ? "immediate" : "fast", "-w", "stop"],
             "PostgreSQL did not stop", Path.Combine(Directory, "log"), cancel);
+        _lock.Dispose();
+    }
 
-    /// <summary>Stops the server in order if this object started it.</summary>
+    /// <summary>Stops the server in order, if it runs, and lets go of the directory.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_stopOnDispose && await RunningAsync(_binaries, Path.Combine(Directory, "data"), CancellationToken.None))
+        if (!_lock.IsHeld)
+            return; // stopped, and perhaps somebody else's by now
+        if (await RunningAsync(_binaries, Path.Combine(Directory, "data"), CancellationToken.None))
             await StopAsync(immediate: false, CancellationToken.None);
+        _lock.Dispose();
     }
 
     private static string SocketDirectoryOf(string directory)
@@ -115,6 +137,27 @@ public sealed class PrivateCluster : IAsyncDisposable
             return inside;
         string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(directory)))[..12];
         return Path.Combine(Path.GetTempPath(), $"reheat-{hash}");
+    }
+
+    /// <summary>A directory with other things in it is not ours, whoever may write to it.</summary>
+    private static void RefuseForeign(string directory)
+    {
+        if (File.Exists(directory))
+            throw new PrivateClusterException($"{directory} is a file — name a directory with --data");
+        if (!System.IO.Directory.Exists(directory))
+            return;
+        try
+        {
+            foreach (string entry in System.IO.Directory.EnumerateFileSystemEntries(directory).Select(e => Path.GetFileName(e)!))
+            {
+                if (entry is not ("data" or "log" or "run" or ClusterLock.FileName or ClusterLock.PidFileName or "lost+found"))
+                    throw new PrivateClusterException($"{directory} holds {entry}, which is not Reheat's — name an empty directory with --data, or one that does not exist yet");
+            }
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new PrivateClusterException($"{directory} cannot be read by {Environment.UserName} — name a directory of your own with --data");
+        }
     }
 
     /// <summary>Makes a directory of the server's. One that exists is somebody's, and stays as it is.</summary>

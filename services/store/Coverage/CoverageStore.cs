@@ -63,10 +63,10 @@ public sealed class SiteRow
 
 /// <summary>A row of the view <c>reheat.accounting</c>.</summary>
 public sealed record AccountingRow(string Wedge, long Epoch, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending,
-    long HitsRecorded, long HitsStored, long HitsDropped, long HitsPending);
+    long HitsRecorded, long HitsStored, long HitsDropped, long HitsPending, long OutsideRecorded);
 
 /// <summary>Rows of the view <c>reheat.accounting</c>, added up.</summary>
-public sealed record AccountingSums(long Wedges, long Epochs, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending);
+public sealed record AccountingSums(long Wedges, long Epochs, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending, long OutsideRecorded);
 
 /// <summary>Reads the views, and nothing but the views, as a dashboard does.</summary>
 public sealed class CoverageStore(NpgsqlDataSource database)
@@ -82,6 +82,14 @@ public sealed class CoverageStore(NpgsqlDataSource database)
             """, new { build }, cancellationToken: cancel))];
     }
 
+    /// <summary>Distinct instructions of a build that were observed.</summary>
+    public async Task<long> DistinctSitesAsync(long build, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return await connection.QuerySingleAsync<long>(new CommandDefinition(
+            "SELECT count(DISTINCT (build_id, address)) FROM reheat.sites WHERE build = @build", new { build }, cancellationToken: cancel));
+    }
+
     /// <summary>Sites of a build, hottest first: the residual ones, or all.</summary>
     /// <param name="build">The build.</param>
     /// <param name="all">Also sites without residual traps.</param>
@@ -89,8 +97,8 @@ public sealed class CoverageStore(NpgsqlDataSource database)
     /// <param name="perTarget">At most so many of each target; 0 for no such limit.</param>
     /// <param name="limit">Rows at most.</param>
     /// <param name="cancel">Cancels.</param>
-    /// <returns>The first rows, and how many sites there are of that target in all.</returns>
-    public async Task<(IReadOnlyList<SiteRow> Rows, long Total)> SitesAsync(
+    /// <returns>The first rows, how many rows there are of that target in all, and how many distinct instructions they name.</returns>
+    public async Task<(IReadOnlyList<SiteRow> Rows, long Total, long Distinct)> SitesAsync(
         long build, bool all, string target, int perTarget, int limit, CancellationToken cancel)
     {
         string view = all ? "reheat.sites" : "reheat.residual_sites";
@@ -104,9 +112,9 @@ public sealed class CoverageStore(NpgsqlDataSource database)
             WHERE @perTarget = 0 OR place <= @perTarget
             ORDER BY traps DESC, hits DESC, image, address, operation, target, size LIMIT @limit
             """, new { build, target, perTarget, limit }, cancellationToken: cancel));
-        long total = await connection.QuerySingleAsync<long>(new CommandDefinition(
-            $"SELECT count(*) FROM {view} WHERE build = @build AND (@target = '' OR target = @target)", new { build, target }, cancellationToken: cancel));
-        return ([.. rows], total);
+        (long total, long distinct) = await connection.QuerySingleAsync<(long, long)>(new CommandDefinition(
+            $"SELECT count(*), count(DISTINCT (build_id, address)) FROM {view} WHERE build = @build AND (@target = '' OR target = @target)", new { build, target }, cancellationToken: cancel));
+        return ([.. rows], total, distinct);
     }
 
     /// <summary>Images that traces came from and that no build has, by traps; at most <paramref name="limit"/>.</summary>
@@ -127,7 +135,7 @@ public sealed class CoverageStore(NpgsqlDataSource database)
             SELECT count(DISTINCT wedge) AS wedges, count(*) AS epochs,
                    coalesce(reheat.saturated(sum(recorded)), 0) AS recorded, coalesce(reheat.saturated(sum(stored)), 0) AS stored,
                    coalesce(reheat.saturated(sum(dropped)), 0) AS dropped, coalesce(reheat.saturated(sum(outside_images)), 0) AS outsideimages,
-                   coalesce(reheat.saturated(sum(pending)), 0) AS pending
+                   coalesce(reheat.saturated(sum(pending)), 0) AS pending, coalesce(reheat.saturated(sum(outside_recorded)), 0) AS outsiderecorded
             FROM reheat.accounting WHERE @wedge = '' OR wedge = @wedge
             """, new { wedge }, cancellationToken: cancel));
     }
@@ -139,7 +147,7 @@ public sealed class CoverageStore(NpgsqlDataSource database)
         return [.. await connection.QueryAsync<AccountingRow>(new CommandDefinition(
             """
             SELECT wedge, epoch, recorded, stored, dropped, outside_images AS outsideimages, pending,
-                   hits_recorded AS hitsrecorded, hits_stored AS hitsstored, hits_dropped AS hitsdropped, hits_pending AS hitspending FROM reheat.accounting
+                   hits_recorded AS hitsrecorded, hits_stored AS hitsstored, hits_dropped AS hitsdropped, hits_pending AS hitspending, outside_recorded AS outsiderecorded FROM reheat.accounting
             WHERE @wedge = '' OR wedge = @wedge ORDER BY epoch_began DESC, wedge
             """, new { wedge }, cancellationToken: cancel))];
     }

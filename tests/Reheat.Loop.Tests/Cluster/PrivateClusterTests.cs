@@ -23,5 +23,35 @@ public sealed class PrivateClusterTests
         Assert.Empty(Directory.EnumerateFileSystemEntries(theirs));
     }
 
+    [Fact]
+    public async Task A_directory_with_other_things_in_it_is_refused_and_left_alone()
+    {
+        using var scratch = new Scratch();
+        string theirs = Directory.CreateDirectory(scratch.File("theirs")).FullName;
+        File.SetUnixFileMode(theirs, (UnixFileMode)0b111_111_111);
+        await File.WriteAllTextAsync(Path.Combine(theirs, "thesis.tex"), "");
+
+        PrivateClusterException refused = await Assert.ThrowsAsync<PrivateClusterException>(
+            () => PrivateCluster.StartAsync(theirs, NullLogger.Instance, CancellationToken.None));
+
+        Assert.Contains("thesis.tex", refused.Message, StringComparison.Ordinal);
+        Assert.Single(Directory.EnumerateFileSystemEntries(theirs));
+    }
+
+    [Fact]
+    public async Task A_directory_is_used_by_one_process_at_a_time()
+    {
+        string directory = TestCluster.NewDirectory();
+        await using (await PrivateCluster.StartAsync(directory, NullLogger.Instance, CancellationToken.None))
+        {
+            PrivateClusterException refused = await Assert.ThrowsAsync<PrivateClusterException>(
+                () => PrivateCluster.StartAsync(directory, NullLogger.Instance, CancellationToken.None));
+            Assert.Contains($"(pid {Environment.ProcessId}) uses {directory}", refused.Message, StringComparison.Ordinal);
+        }
+        await using (await PrivateCluster.StartAsync(directory, NullLogger.Instance, CancellationToken.None))
+            Assert.True(Directory.Exists(directory));
+        Directory.Delete(directory, recursive: true);
+    }
+
     private static string Stat(string path) => Tool.Run("stat", "-c", "%U %a", path);
 }

@@ -73,22 +73,39 @@ public sealed class ViewTests : IAsyncLifetime
             await stream.CountAsync(batch);
         }
 
-        Assert.Equal([(30, 10, 8, 102, 10)], await _database.RowsAsync<(long, long, long, long, long)>(
-            "SELECT recorded, stored, dropped, outside_images, pending FROM reheat.accounting"));
+        Assert.Equal([(30, 10, 8, 102, 10, 2)], await _database.RowsAsync<(long, long, long, long, long, long)>(
+            "SELECT recorded, stored, dropped, outside_images, pending, outside_recorded FROM reheat.accounting"));
+        Assert.True(await _database.ValueAsync<bool>("SELECT bool_and(recorded = stored + dropped + outside_recorded + pending) FROM reheat.accounting"));
+        Assert.Equal(16, (await _database.ValueAsync<string>("SELECT epoch_hex FROM reheat.accounting"))!.Length);
         Assert.Equal([("corrupt-record", 3, 4), ("outside-images", 2, 2), ("ring-full", 5, 6)],
             await _database.RowsAsync<(string, long, long)>("SELECT reason, traps, records FROM reheat.drops ORDER BY reason"));
         AccountingRow row = Assert.Single((await _server.Coverage.GetAccountingAsync(new AccountingRequest { Wedge = "w" })).Rows);
-        Assert.Equal((30UL, 10UL, 8UL, 102UL, 10L), (row.Recorded, row.Stored, row.Dropped, row.OutsideImages, row.Pending));
+        Assert.Equal((30UL, 10UL, 8UL, 102UL, 10L, 2UL), (row.Recorded, row.Stored, row.Dropped, row.OutsideImages, row.Pending, row.OutsideRecorded));
 
         await CountAsync(traps: 4, hits: 0, wedge: "other");
         AccountingResponse all = await _server.Coverage.GetAccountingAsync(new AccountingRequest { Summary = true });
         Assert.Empty(all.Rows);
-        Assert.Equal(new AccountingSummary { Wedges = 2, Epochs = 2, Recorded = 30, Stored = 14, Dropped = 8, OutsideImages = 102, Pending = 6 }, all.Summary);
+        Assert.Equal(new AccountingSummary { Wedges = 2, Epochs = 2, Recorded = 30, Stored = 14, Dropped = 8, OutsideImages = 102, Pending = 6, OutsideRecorded = 2 }, all.Summary);
     }
 
     [Fact]
-    public async Task Every_view_of_the_schema_has_a_comment()
+    public async Task Addresses_stand_beside_their_hexadecimal_and_rates_have_no_digits_that_say_nothing()
     {
+        await CountAsync(traps: 1, hits: 0, address: 0xffffffff81000000);
+
+        Assert.Equal([("0xffffffff81000000", "0xffffffff81000000")], await _database.RowsAsync<(string, string)>(
+            "SELECT s.address_hex, r.address_hex FROM reheat.sites s JOIN reheat.residual_sites r USING (address)"));
+        Assert.Equal("0.0167", await _database.ValueAsync<string>("SELECT traps_per_second::text FROM reheat.trap_rate"));
+    }
+
+    [Fact]
+    public async Task Every_view_of_the_schema_and_every_column_has_a_comment()
+    {
+        Assert.Empty(await _database.RowsAsync<string>(
+            """
+            SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            WHERE c.relnamespace = 'reheat'::regnamespace AND c.relkind = 'v' AND col_description(c.oid, a.attnum) IS NULL
+            """));
         Assert.Empty(await _database.RowsAsync<string>(
             "SELECT relname FROM pg_class WHERE relnamespace = 'reheat'::regnamespace AND relkind IN ('v', 'm') AND obj_description(oid, 'pg_class') IS NULL"));
         Assert.InRange(await _database.ValueAsync<int>("SELECT count(*)::integer FROM pg_class WHERE relnamespace = 'reheat'::regnamespace AND relkind = 'v'"), 7, 999);
