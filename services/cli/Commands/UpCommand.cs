@@ -62,8 +62,7 @@ internal static class UpCommand
         {
             string database = parsed.GetValue(Database) ?? "";
             CheckDatabase(database);
-            string listen = parsed.GetValue(Listen)!;
-            CheckListen(listen);
+            CheckListen(parsed.GetValue(Listen)!);
             if (database.Length == 0)
             {
                 cluster = await PrivateCluster.StartAsync(parsed.GetValue(Data)!, logs.CreateLogger("Reheat.Store"), cancel);
@@ -72,7 +71,7 @@ internal static class UpCommand
             WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
             builder.Logging.ClearProviders();
             Configure(builder.Logging, parsed.GetValue(Verbose));
-            builder.AddCollector(new CollectorOptions { Database = database, Listen = listen });
+            builder.AddCollector(new CollectorOptions { Database = database, Listen = parsed.GetValue(Listen)! });
             builder.Services.AddRecompiler(new RecompilerOptions { Database = database });
             WebApplication app = builder.Build();
             await using (app)
