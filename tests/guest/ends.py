@@ -13,22 +13,22 @@ import check
 from loop import Loop
 
 
-
-def terminal(loop, seconds):
+def terminal(loop):
     """A run that has a terminal, and whose user presses Ctrl-C: the signal goes to QEMU as well. (exit code, what the terminal showed)"""
     run, its_end = pty.openpty()
     process = subprocess.Popen(
-        loop.command("guest", "run", "--image", loop.guest.vmlinux, "--series", "test", "--guest", "terminal") + ["--", *loop.guest.qemu()],
+        loop.command("guest", "run", "--image", loop.guest.vmlinux, "--series", "test") + ["--", *loop.guest.qemu()],
         stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(its_end)
-    shown, pressed, began = b"", False, time.monotonic()
-    while time.monotonic() - began < 120:
+    shown, pressed, deadline = b"", False, time.monotonic() + 120
+    while time.monotonic() < deadline:
         if select.select([run], [], [], 0.2)[0]:
             try:
                 shown += os.read(run, 65536)
             except OSError:
                 break   # the last one who had it has ended
-        if not pressed and time.monotonic() - began > seconds:
+        if not pressed and b"Linux version" in shown:
+            time.sleep(2)
             os.write(run, b"\x03")
             pressed = True
     os.close(run)
@@ -44,8 +44,10 @@ def all(guest):
         else:
             print(errors)
     with Loop(guest) as loop:
-        run = loop.begin()
-        time.sleep(4)
+        session = os.path.join(loop.directory, "session")
+        run = loop.begin("--session", session)
+        loop.recording(session)
+        time.sleep(3)
         run.send_signal(signal.SIGINT)
         status, result, errors = loop.end(run)
         if check.equal("Ctrl-C: exit", status, 130):
@@ -53,7 +55,7 @@ def all(guest):
         else:
             print(errors)
     with Loop(guest) as loop:
-        status, shown = terminal(loop, 6)
+        status, shown = terminal(loop)
         check.ok("Ctrl-C at a terminal: exit", status == 130, (status, shown[-2000:]))
         check.ok("Ctrl-C at a terminal: lines wrap again", "\x1b[?7h" in shown, shown[-500:])
     with Loop(guest) as loop:

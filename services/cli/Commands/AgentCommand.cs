@@ -90,7 +90,7 @@ internal static class AgentCommand
             throw new CommandException(e.IsMisdirected ? ExitCode.BadInput : ExitCode.NotDelivered, e.Message);
         }
         SessionCounts counts = SessionCounts.Read(session);
-        AccountingRow? account = (await connection.Coverage.GetAccountingAsync(new AccountingRequest { Wedge = options.Wedge }, cancellationToken: cancel)).Rows.FirstOrDefault(r => r.Epoch == counts.Epoch);
+        AccountingRow? account = await GuestCommand.AccountAsync(screen, connection, options.Wedge, counts.Epoch);
         screen.Show(
             new
             {

@@ -178,7 +178,7 @@ internal static class GuestCommand
     }
 
     /// <summary>The collector's account of the run; null, with a message, if it is away just now: the traces are delivered all the same.</summary>
-    private static async Task<AccountingRow?> AccountAsync(Screen screen, Connection connection, string wedge, ulong epoch)
+    public static async Task<AccountingRow?> AccountAsync(Screen screen, Connection connection, string wedge, ulong epoch)
     {
         try
         {

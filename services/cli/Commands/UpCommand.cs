@@ -63,8 +63,7 @@ internal static class UpCommand
         {
             string database = parsed.GetValue(Database) ?? "";
             CheckDatabase(database);
-            string listen = parsed.GetValue(Listen)!;
-            CheckListen(listen);
+            CheckListen(parsed.GetValue(Listen)!);
             if (database.Length == 0)
             {
                 cluster = await PrivateCluster.StartAsync(parsed.GetValue(Data)!, logs.CreateLogger("Reheat.Store"), cancel);
@@ -73,7 +72,7 @@ internal static class UpCommand
             WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
             builder.Logging.ClearProviders();
             Configure(builder.Logging, parsed.GetValue(Verbose));
-            builder.AddCollector(new CollectorOptions { Database = database, Listen = listen });
+            builder.AddCollector(new CollectorOptions { Database = database, Listen = parsed.GetValue(Listen)! });
             // The policy of lists: Recompiler__KeepBuilds and its like in the environment.
             RecompilerOptions recompiler = builder.Configuration.GetSection("Recompiler").Get<RecompilerOptions>() ?? new RecompilerOptions();
             builder.Services.AddRecompiler(recompiler with { Database = database });

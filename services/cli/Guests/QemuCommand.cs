@@ -45,11 +45,13 @@ internal sealed class QemuCommand
     }
 
     /// <summary>Adds what Reheat needs to the user's arguments; the first may be the program.</summary>
+    /// <exception cref="CommandException">The command line asks for an accelerator that cannot carry the wedge.</exception>
     public static QemuCommand Build(IReadOnlyList<string> given, string plugin, string sessionDirectory, string guest, IReadOnlyList<GuestImage> images, long capacity, string? annotated = null)
     {
         bool named = given.Count > 0 && !given[0].StartsWith('-');
         string program = named ? given[0] : DefaultProgram;
         List<string> arguments = [.. named ? given.Skip(1) : given];
+        RefuseKvm(arguments);
 
         string wedge = $"{Escape(plugin)},dir={Escape(sessionDirectory)},guest={Escape(guest)}";
         if (capacity > 0)
