@@ -93,7 +93,7 @@ check format dotnet format Reheat.slnx --verify-no-changes --no-restore
 for project in Core Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
-suite wedge tests/wedge/run.py ring rmw guests ends
+suite wedge tests/wedge/run.py ring rmw guests hits ends
 rm -rf "$logs/install" # installed afresh by the first part
 suite second tests/second/run.py --prefix "$logs/install" install linker objects plain interrupts bad
 check guest-build wait_for_guest

@@ -123,13 +123,28 @@ SELECT wedge, epoch,
 FROM reheat_data.drops GROUP BY wedge, epoch, reason;
 COMMENT ON VIEW reheat.drops IS 'What was not stored and why.';
 
--- Dashboards connect through this role (or one granted to it): it can read the views and nothing else.
+-- Dashboards connect through this role (or one granted to it): it can read the views and nothing else. Making a role takes CREATEROLE,
+-- which the owner of a database need not have: the schema stands without the role, and an administrator can add it later.
+CREATE FUNCTION reheat_data.grant_reader() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reheat_reader') THEN
+        RETURN false;
+    END IF;
+    GRANT USAGE ON SCHEMA reheat TO reheat_reader;
+    GRANT SELECT ON ALL TABLES IN SCHEMA reheat TO reheat_reader;
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION reheat_data.grant_reader() IS 'Lets reheat_reader read every view of schema reheat; false if there is no such role. Migrations that add views call it.';
+
 DO $$ BEGIN
     CREATE ROLE reheat_reader NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- roles belong to the cluster; another database has made it
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL; -- roles belong to the cluster; another database has made it
+    WHEN insufficient_privilege THEN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reheat_reader') THEN
+            RAISE NOTICE 'role reheat_reader was not made, as % may not create roles: dashboards have no role of their own. An administrator can add it: CREATE ROLE reheat_reader NOLOGIN; SELECT reheat_data.grant_reader();', current_user;
+        END IF;
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 REVOKE ALL ON SCHEMA reheat_data FROM PUBLIC;
-GRANT USAGE ON SCHEMA reheat TO reheat_reader;
-GRANT SELECT ON reheat.builds, reheat.sites, reheat.residual_sites, reheat.coverage, reheat.trap_rate, reheat.accounting, reheat.drops
-    TO reheat_reader;
+SELECT reheat_data.grant_reader();

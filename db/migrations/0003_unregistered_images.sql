@@ -13,4 +13,4 @@ GROUP BY s.build_id;
 COMMENT ON VIEW reheat.unregistered_images IS 'Images that traces came from and that no registered build has: their sites are in no view by build until `reheat builds add` registers the image that the guest runs.';
 COMMENT ON COLUMN reheat.unregistered_images.last_seen IS 'The newest minute in which one of its sites was counted.';
 
-GRANT SELECT ON reheat.unregistered_images TO reheat_reader;
+SELECT reheat_data.grant_reader();

@@ -3,8 +3,11 @@ namespace Reheat.Agent;
 /// <summary>What an agent has done so far; read by whoever shows progress, from any thread.</summary>
 public sealed class AgentStatus
 {
-    private long _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _reconnects;
+    private long _seen, _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _reconnects;
     private volatile string _connection = "not connected yet";
+
+    /// <summary>Records that the rings held so far, delivered or not.</summary>
+    public long Seen => Volatile.Read(ref _seen);
 
     /// <summary>Records cut into batches (again after a reconnect).</summary>
     public long Records => Volatile.Read(ref _records);
@@ -36,6 +39,8 @@ public sealed class AgentStatus
         get => _connection;
         internal set => _connection = value;
     }
+
+    internal void SetSeen(ulong n) => Volatile.Write(ref _seen, (long)n);
 
     internal void AddRecords(long n) => Interlocked.Add(ref _records, n);
 

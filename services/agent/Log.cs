@@ -23,6 +23,12 @@ internal static partial class Log
     [LoggerMessage(3005, LogLevel.Error, "ring {Ring}: the collector's mark {Mark} is below {Tail}, up to which it had acknowledged; {Lost} records are gone. Was its database restored or replaced?")]
     public static partial void MarkWentBack(ILogger log, uint ring, ulong mark, ulong tail, ulong lost);
 
+    [LoggerMessage(3007, LogLevel.Error, "ring {Ring}: the collector refuses the records at positions [{From}, {To}) whenever they are sent ({Reason}); they are given up and counted as dropped")]
+    public static partial void GivenUp(ILogger log, uint ring, ulong from, ulong to, string reason);
+
+    [LoggerMessage(3008, LogLevel.Warning, "session {Session}: its wedge runs in another PID namespace and cannot be seen from here; the session ends when the wedge says so. If it was killed, start the agent again with --ended")]
+    public static partial void WedgeUnseen(ILogger log, string session);
+
     [LoggerMessage(3006, LogLevel.Warning, "ring {Ring}, position {Position}: {Diagnostic}")]
     public static partial void BadRecord(ILogger log, uint ring, ulong position, string diagnostic);
 }

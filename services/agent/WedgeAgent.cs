@@ -17,6 +17,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(1);
 
     private readonly ulong _agent = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
     private readonly MachineWatch _machine = new(options.MonitorSocket, clock, log);
@@ -43,7 +44,39 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         using WedgeSession? session = await WaitForSessionAsync(cancel);
         if (session is null)
             return; // the wedge ended before it began: nothing was recorded
-        await _machine.ReadMapAsync(cancel);
+        if (!session.SeesProducer)
+            Log.WedgeUnseen(log, options.Session);
+        using var looking = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task look = LookAsync(session, looking.Token);
+        try
+        {
+            await _machine.ReadMapAsync(cancel);
+            await StreamAsync(session, images, cancel);
+        }
+        finally
+        {
+            await looking.CancelAsync();
+            await look; // before the rings are closed
+        }
+    }
+
+    /// <summary>Notes when records come, also while the collector is away or a stream waits.</summary>
+    private async Task LookAsync(WedgeSession session, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(options.Interval < LongestLook ? options.Interval : LongestLook, clock);
+        try
+        {
+            do
+                Status.SetSeen(session.Look());
+            while (await timer.WaitForNextTickAsync(cancel));
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task StreamAsync(WedgeSession session, ImageTable images, CancellationToken cancel)
+    {
         using GrpcChannel channel = GrpcChannel.ForAddress(options.Collector, new GrpcChannelOptions
         {
             HttpHandler = new SocketsHttpHandler
@@ -56,13 +89,16 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
             DisposeHttpClient = true,
         });
         var client = new TraceIngest.TraceIngestClient(channel);
+        var refusals = new Refusals();
         TimeSpan delay = FirstRetry;
         while (true)
         {
             long acknowledged = Status.Acknowledged;
+            string reason;
             try
             {
-                var stream = new IngestStream(options, session, images, _machine, Status, _agent, () => _wedgeEnded || session.ProducerEnded, clock, log);
+                session.FindRings(); // those that came while the collector was away
+                var stream = new IngestStream(options, session, images, _machine, Status, refusals, _agent, () => _wedgeEnded || session.ProducerEnded, clock, log);
                 if (await stream.RunAsync(client, cancel))
                     return;
                 continue; // new rings: a new hello
@@ -74,16 +110,24 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
                 {
                     throw new AgentException($"the collector at {options.Collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
                 }
-                if (Status.Acknowledged > acknowledged)
-                    delay = FirstRetry;
                 Status.Connection = e.Status.Detail;
-                Status.AddReconnect();
-                Log.StreamLost(log, options.Wedge, $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}", delay);
+                reason = $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}";
+            }
+            catch (BatchRefusedException e)
+            {
+                Status.Connection = e.Message;
+                reason = $"{options.Collector} refused a batch: {e.Message}";
+                if (refusals.Refused(e) is { } gone)
+                    Log.GivenUp(log, gone.Ring, gone.From, gone.To, e.Message);
             }
             catch (Exception e) when (cancel.IsCancellationRequested && e is RpcException or IOException or HttpRequestException or InvalidOperationException)
             {
-                cancel.ThrowIfCancellationRequested();
+                throw new OperationCanceledException(e.Message, e, cancel);
             }
+            if (Status.Acknowledged > acknowledged)
+                delay = FirstRetry;
+            Status.AddReconnect();
+            Log.StreamLost(log, options.Wedge, reason, delay);
             await Task.Delay(delay, clock, cancel);
             delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
         }
@@ -94,7 +138,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         while (true)
         {
             bool ended = _wedgeEnded;
-            if (WedgeSession.TryOpen(options.Session) is { } session)
+            if (WedgeSession.TryOpen(options.Session, clock) is { } session)
                 return session;
             if (ended)
                 return null;

@@ -51,6 +51,9 @@ internal static class ExitCode
     /// <summary>The list has sites, and not one of them was annotated.</summary>
     public const int NothingAnnotated = 15;
 
+    /// <summary>Two annotation lists differ.</summary>
+    public const int Differ = 20;
+
     /// <summary>Interrupted.</summary>
     public const int Interrupted = 130;
 }

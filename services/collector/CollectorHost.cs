@@ -49,9 +49,10 @@ public static class CollectorHost
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(options.Database).Build());
         services.AddSingleton<Migrator>();
-        services.AddSingleton<WedgeStore>().AddSingleton<TargetStore>().AddSingleton<SiteStore>().AddSingleton<IngestStore>();
+        services.AddSingleton(s => new TargetStore(s.GetRequiredService<NpgsqlDataSource>(), options.MaxTargets));
+        services.AddSingleton<WedgeStore>().AddSingleton<SiteStore>().AddSingleton<IngestStore>();
         services.AddSingleton<BuildStore>().AddSingleton<PartStore>();
-        services.AddSingleton<JobStore>().AddSingleton<AnnotationListStore>().AddSingleton<CoverageStore>();
+        services.AddSingleton<JobStore>().AddSingleton<AnnotationListStore>().AddSingleton<ByHandStore>().AddSingleton<CoverageStore>();
         services.AddSingleton<KnownKeys>(_ => new KnownKeys());
         services.AddSingleton<Committer>().AddHostedService(s => s.GetRequiredService<Committer>());
         services.AddSingleton<LeaseKeeper>().AddHostedService(s => s.GetRequiredService<LeaseKeeper>());

@@ -27,6 +27,12 @@ public sealed record CollectorOptions
     /// <summary>Distinct sites of one stream.</summary>
     public int MaxSites { get; init; } = 1_000_000;
 
+    /// <summary>Names of targets that the database takes.</summary>
+    public int MaxTargets { get; init; } = Store.Ingest.TargetStore.DefaultLimit;
+
+    /// <summary>Answers that a stream's client may leave unread; one that reads none would otherwise fill the collector's memory.</summary>
+    public int MaxUnreadAnswers { get; init; } = 16_384;
+
     /// <summary>The longest wait of a <c>pull</c> for a fresh list.</summary>
     public TimeSpan PullTimeout { get; init; } = TimeSpan.FromMinutes(2);
 
@@ -41,6 +47,8 @@ public sealed record CollectorOptions
         Require(Retention >= TimeSpan.FromHours(1), nameof(Retention), Retention, "expected at least an hour");
         Require(MaxBatchRows >= 1, nameof(MaxBatchRows), MaxBatchRows, "expected at least 1");
         Require(MaxSites >= 1, nameof(MaxSites), MaxSites, "expected at least 1");
+        Require(MaxTargets is >= 1 and <= short.MaxValue, nameof(MaxTargets), MaxTargets, "expected 1 to 32,767");
+        Require(MaxUnreadAnswers >= 1, nameof(MaxUnreadAnswers), MaxUnreadAnswers, "expected at least 1");
         return this;
     }
 

@@ -39,6 +39,12 @@ internal static partial class Log
     [LoggerMessage(2012, LogLevel.Warning, "{Method} failed, the database is away: {Reason}")]
     public static partial void CallFailed(ILogger log, string method, string reason);
 
+    [LoggerMessage(2013, LogLevel.Warning, "{Reason}: what was remembered of it is forgotten, and all streams begin anew")]
+    public static partial void DatabaseReplaced(ILogger log, string reason);
+
+    [LoggerMessage(2014, LogLevel.Error, "wedge {Wedge}: the database refused: {Reason}")]
+    public static partial void StreamBroke(ILogger log, Exception exception, string wedge, string reason);
+
     [LoggerMessage(2011, LogLevel.Error, "committer stopped unexpectedly")]
     public static partial void CommitterDied(ILogger log, Exception exception);
 }

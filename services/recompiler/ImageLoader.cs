@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Reheat.Core;
 using Reheat.Core.Dwarf;
 using Reheat.Core.Elf;
+using Reheat.Core.Records;
 using Reheat.Store.Builds;
 
 namespace Reheat.Recompiler;
@@ -10,7 +11,7 @@ namespace Reheat.Recompiler;
 internal sealed class ImageLoader(BuildStore builds, PartStore parts, ILogger<ImageLoader> log) : IDisposable
 {
     // reheat.v1.PartKind; the recompiler does not speak gRPC.
-    private const short Skeleton = 1, Section = 2, Units = 3, Patched = 4, Lines = 5;
+    private const short Skeleton = 1, Section = 2, Units = 3, Patched = 4, Lines = 5, Annotated = PartReference.Annotated;
 
     private const int Kept = 4;
 
@@ -30,6 +31,7 @@ internal sealed class ImageLoader(BuildStore builds, PartStore parts, ILogger<Im
         UnitTable? units = null;
         SourceLineTable? lines = null;
         PatchedRanges? patched = null;
+        AnnotatedSites? annotated = null;
         foreach (PartReference part in references)
         {
             byte[] bytes = await parts.ReadAsync(part.Sha256, cancel);
@@ -40,6 +42,7 @@ internal sealed class ImageLoader(BuildStore builds, PartStore parts, ILogger<Im
                 Units => UnitTable.TryFromBytes(bytes, out units),
                 Lines => SourceLineTable.TryFromBytes(bytes, out lines),
                 Patched => PatchedRanges.TryFromBytes(bytes, out patched),
+                Annotated => AnnotatedSites.TryFromBytes(bytes, out annotated),
                 _ => false,
             };
             if (!readable)
@@ -51,7 +54,7 @@ internal sealed class ImageLoader(BuildStore builds, PartStore parts, ILogger<Im
                 Log.BadInput(log, diagnostic.ToString());
             return null;
         }
-        var image = new ResolvedImage(elf, patched ?? PatchedRanges.Read(elf), units, lines);
+        var image = new ResolvedImage(elf, patched ?? PatchedRanges.Read(elf), units, lines, annotated ?? AnnotatedSites.None);
         _kept.RemoveAll(k => k.Id == id);
         if (_kept.Count == Kept)
         {

@@ -19,6 +19,7 @@ public static class RecompilerHost
         services.TryAddSingleton<PartStore>();
         services.TryAddSingleton<JobStore>();
         services.TryAddSingleton<AnnotationListStore>();
+        services.TryAddSingleton<ByHandStore>();
         services.TryAddSingleton<VerdictStore>();
         services.AddSingleton<ImageLoader>().AddSingleton<AnnotateJob>();
         services.AddHostedService<Worker>();

@@ -1,12 +1,13 @@
 using Reheat.Core;
 using Reheat.Core.Dwarf;
 using Reheat.Core.Elf;
+using Reheat.Core.Records;
 using Reheat.Core.X86;
 
 namespace Reheat.Recompiler;
 
 /// <summary>An image put together from its stored parts, with its functions decoded as they are asked for.</summary>
-internal sealed class ResolvedImage(ElfImage elf, PatchedRanges patched, UnitTable? units, SourceLineTable? lines) : IDisposable
+internal sealed class ResolvedImage(ElfImage elf, PatchedRanges patched, UnitTable? units, SourceLineTable? lines, AnnotatedSites annotated) : IDisposable
 {
     private readonly Dictionary<ImageAddress, FunctionCode> _functions = [];
     private readonly FunctionReader _reader = new(elf, patched);
@@ -14,6 +15,9 @@ internal sealed class ResolvedImage(ElfImage elf, PatchedRanges patched, UnitTab
     public ElfImage Elf => elf;
 
     public int Bitness => elf.Is64 ? 64 : 32;
+
+    /// <summary>The annotated site that code at an address belongs to, in place or in its thunk.</summary>
+    public AnnotatedSite? AnnotatedAt(ImageAddress address) => annotated.Find(address);
 
     public PatchKinds PatchesAt(ImageAddress start, int length) => patched.KindsAt(start, (ulong)Math.Max(length, 1));
 
@@ -25,7 +29,12 @@ internal sealed class ResolvedImage(ElfImage elf, PatchedRanges patched, UnitTab
     public FunctionCode Decode(ElfFunction function)
     {
         if (!_functions.TryGetValue(function.Start, out FunctionCode? code))
-            _functions.Add(function.Start, code = _reader.Decode(function));
+        {
+            code = FunctionCode.Decode(OriginalCode.Restore(_reader.Read(function), elf, annotated));
+            // Names are looked up in the image, which may be gone when the list is put together.
+            _ = code.Fingerprint;
+            _functions.Add(function.Start, code);
+        }
         return code;
     }
 

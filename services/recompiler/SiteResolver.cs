@@ -1,6 +1,7 @@
 using Reheat.Core;
 using Reheat.Core.Annotations;
 using Reheat.Core.Elf;
+using Reheat.Core.Records;
 using Reheat.Core.X86;
 using Reheat.Store.Lists;
 
@@ -17,6 +18,9 @@ internal sealed record ResolvedSite(
     ObservedSite Observed, SiteVerdict Verdict, FunctionCode? Code = null, string Unit = "", CodeInstruction Instruction = default, Operation Operation = default)
 {
     public bool IsAnnotated => Verdict.Refusal is null;
+
+    /// <summary>True if it is an instruction that a list can name, refused or not.</summary>
+    public bool HasOrdinal => Code is not null && Instruction.IsCounted && Verdict.Ordinal >= 0;
 }
 
 /// <summary>Resolves observed sites in their image, and judges them: nothing is annotated that was not decoded (design, invariant 3).</summary>
@@ -26,42 +30,48 @@ internal static class SiteResolver
     {
         if (!image.Elf.IsExecutable(site.Address))
             return Refused(site, Refusal.OutsideImage, $"{site.Address} is in no executable section of {image.Elf.Name}");
-        if (image.Elf.FindFunction(site.Address) is not { } function)
-            return Refused(site, Refusal.OutsideFunction, $"{site.Address} has no symbol");
+        // An access in a thunk is its site's. A wedge may name it by either address.
+        AnnotatedSite? moved = image.AnnotatedAt(site.Address) is { HasThunk: true } annotated
+            && (annotated.Start == site.Address || annotated.Access.Start == site.Address) ? annotated : null;
+        ImageAddress address = moved?.Start ?? site.Address;
+        if (image.Elf.FindFunction(address) is not { } function)
+            return Refused(site, Refusal.OutsideFunction, $"{address} has no symbol");
         FunctionCode code = image.Decode(function);
-        int offset = (int)(site.Address.Value - function.Start.Value);
+        int offset = (int)(address.Value - function.Start.Value);
         string unit = image.UnitOf(function);
-        string source = image.LineOf(site.Address)?.ToString() ?? "";
+        string source = image.LineOf(address)?.ToString() ?? "";
         if (code.At(offset) is not { } instruction)
         {
-            return new ResolvedSite(site, Verdict(site, function.Name, offset, unit, source, "", Refusal.NotAnInstruction, $"{site.Address} is inside an instruction"), code, unit);
+            return new ResolvedSite(site, Verdict(site, function.Name, offset, unit, source, "", -1, Refusal.NotAnInstruction, $"{site.Address} is inside an instruction"), code, unit);
         }
         SiteInstruction decoded = instruction.Instruction;
-        (Refusal refusal, Operation operation, string detail) = Judge(image, site, decoded, policy);
+        (Refusal refusal, Operation operation, string detail, bool doubtCode) = Judge(image, site, moved?.Access.Start ?? site.Address, decoded, policy);
         if (refusal == Refusal.None && !instruction.IsCounted)
             refusal = Refusal.PatchedAtRunTime;
         return new ResolvedSite(
-            site, Verdict(site, function.Name, offset, unit, source, code.Text(instruction), refusal, detail), code, unit, instruction, operation);
+            site, Verdict(site, function.Name, offset, unit, source, code.Text(instruction), instruction.Ordinal, refusal, detail) with { DoubtedCode = doubtCode ? site.Code : null },
+            code, unit, instruction, operation);
     }
 
     public static ResolvedSite Refused(ObservedSite site, Refusal refusal, string detail) =>
-        new(site, Verdict(site, "", 0, "", "", "", refusal, detail));
+        new(site, Verdict(site, "", 0, "", "", "", -1, refusal, detail));
 
-    private static (Refusal Refusal, Operation Operation, string Detail) Judge(ResolvedImage image, ObservedSite site, SiteInstruction decoded, AnnotationPolicy policy)
+    private static (Refusal Refusal, Operation Operation, string Detail, bool DoubtCode) Judge(
+        ResolvedImage image, ObservedSite site, ImageAddress address, SiteInstruction decoded, AnnotationPolicy policy)
     {
         Operation operation = decoded.Intended(site.Key.Operation);
-        PatchKinds patches = image.PatchesAt(site.Address, decoded.Length);
-        bool ranAsInImage = site.Code is null || image.Elf.BytesAt(site.Address, site.Code.Length).SequenceEqual(site.Code);
+        PatchKinds patches = image.PatchesAt(address, decoded.Length);
+        bool ranAsInImage = site.Code is null || image.Elf.BytesAt(address, site.Code.Length).SequenceEqual(site.Code);
         if ((patches & PatchKinds.AlternativeReplacement) != 0)
-            return (Refusal.AlternativeReplacement, operation, "");
+            return (Refusal.AlternativeReplacement, operation, "", false);
         if (!ranAsInImage)
         {
             if ((patches & PatchKinds.Rewritten) == 0)
-                return (Refusal.BytesDiffer, operation, $"the guest ran {Convert.ToHexStringLower(site.Code!)}: is this the image that it runs?");
+                return (Refusal.BytesDiffer, operation, $"the guest ran {Convert.ToHexStringLower(site.Code!)}: is this the image that it runs?", true);
             // The bytes that ran were an alternative's. The original is what can be annotated; it must make the same access.
-            var ran = SiteInstruction.Decode(site.Code, site.Address.Value, image.Bitness);
+            var ran = SiteInstruction.Decode(site.Code, address.Value, image.Bitness);
             if (ran.Check(site.Key.Operation, site.Key.Size) is not Refusal.None and var wrong)
-                return (wrong, operation, "as it ran");
+                return (wrong, operation, "as it ran", true);
             operation = (decoded.Reads, decoded.Writes) switch
             {
                 (true, true) => site.Key.Operation,
@@ -70,16 +80,17 @@ internal static class SiteResolver
             };
         }
         if (decoded.Check(operation, site.Key.Size) is not Refusal.None and var refusal)
-            return (refusal, operation, $"{decoded.Mnemonic} of {decoded.AccessSize} bytes, trapped as {site.Key.Operation.Name()} of {site.Key.Size}");
+            return (refusal, operation, $"{decoded.Mnemonic} of {decoded.AccessSize} bytes, trapped as {site.Key.Operation.Name()} of {site.Key.Size}", false);
         if ((patches & PatchKinds.ExceptionSite) != 0)
-            return (Refusal.ExceptionTable, operation, "");
+            return (Refusal.ExceptionTable, operation, "", false);
         if ((patches & PatchKinds.Noinstr) != 0)
-            return (Refusal.NoInstrument, operation, "");
+            return (Refusal.NoInstrument, operation, "", false);
         if ((patches & PatchKinds.Rewritten & ~PatchKinds.Alternative & ~PatchKinds.SmpLock) != 0)
-            return (Refusal.PatchedAtRunTime, operation, patches.ToString());
-        if (site.Traps + site.Hits < policy.MinimumTraps || site.Wedges < policy.MinimumWedges)
-            return (Refusal.QuorumNotMet, operation, $"{site.Traps + site.Hits} executions of {policy.MinimumTraps}, {site.Wedges} wedges of {policy.MinimumWedges}");
-        return (Refusal.None, operation, (patches & PatchKinds.Alternative) != 0 ? "valid while the original of the alternative stands" : "");
+            return (Refusal.PatchedAtRunTime, operation, patches.ToString(), false);
+        long executions = Saturating.Add(site.Traps, site.Hits);
+        if (executions < policy.MinimumTraps || site.Wedges < policy.MinimumWedges)
+            return (Refusal.QuorumNotMet, operation, $"{executions} executions of {policy.MinimumTraps}, {site.Wedges} wedges of {policy.MinimumWedges}", false);
+        return (Refusal.None, operation, (patches & PatchKinds.Alternative) != 0 ? "valid while the original of the alternative stands" : "", false);
     }
 
     private static Operation Read(Operation operation) => operation is Operation.DeviceExchange or Operation.DeviceRead or Operation.DeviceWrite
@@ -89,6 +100,6 @@ internal static class SiteResolver
         ? Operation.DeviceWrite : Operation.PageTableWrite;
 
     private static SiteVerdict Verdict(
-        ObservedSite site, string function, int offset, string unit, string source, string instruction, Refusal refusal, string detail) =>
-        new(site.Key, function, offset, unit, source, instruction, refusal == Refusal.None ? null : refusal.Name(), detail);
+        ObservedSite site, string function, int offset, string unit, string source, string instruction, int ordinal, Refusal refusal, string detail) =>
+        new(site.Key, function, offset, unit, source, instruction, ordinal, refusal == Refusal.None ? null : refusal.Name(), detail);
 }

@@ -11,12 +11,14 @@ namespace Reheat.Recompiler;
 /// its claim lapses; one that was only slow finds its claim lost and throws its result away.
 /// </summary>
 internal sealed class Worker(
-    NpgsqlDataSource database, JobStore jobs, AnnotationListStore lists, AnnotateJob annotate, RecompilerOptions options, TimeProvider clock, ILogger<Worker> log)
+    NpgsqlDataSource database, JobStore jobs, AnnotationListStore lists, VerdictStore verdicts, AnnotateJob annotate, RecompilerOptions options, TimeProvider clock, ILogger<Worker> log)
     : BackgroundService
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(2);
 
     private readonly string _name = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}"[..Math.Min(64, Environment.MachineName.Length + 34)];
+
+    private long _lookedForQuorum;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -47,12 +49,27 @@ internal sealed class Worker(
         {
             while (await jobs.ClaimAsync(_name, options.Claim, cancel) is { } job)
                 await DoAsync(job, cancel);
+            if (await LookForQuorumAsync(cancel))
+                continue;
             // Jobs may also become due by time: their delay, a retry, a lapsed claim.
             TimeSpan? due = await jobs.NextDueAsync(cancel);
             TimeSpan wait = due is { } d && d < options.LookEvery ? d : options.LookEvery;
             // A due job may be another worker's build: look again, but not without a pause.
             await listening.WaitAsync((int)Math.Max(wait.TotalMilliseconds, 200), cancel);
         }
+    }
+
+    /// <summary>Queues the builds that waited for a quorum and have it.</summary>
+    /// <returns>True if there are any.</returns>
+    private async Task<bool> LookForQuorumAsync(CancellationToken cancel)
+    {
+        if ((options.MinimumTraps <= 1 && options.MinimumWedges <= 1) || clock.GetElapsedTime(_lookedForQuorum) < options.QuorumLookEvery)
+            return false;
+        _lookedForQuorum = clock.GetTimestamp();
+        IReadOnlyList<long> builds = await verdicts.QuorumMetAsync(options.MinimumTraps, options.MinimumWedges, cancel);
+        foreach (long build in builds)
+            await jobs.QueueAsync(JobKind.Annotate, build, cancel);
+        return builds.Count > 0;
     }
 
     private async Task DoAsync(JobRow job, CancellationToken cancel)
@@ -68,7 +85,12 @@ internal sealed class Worker(
             else
                 Log.ClaimLost(log, job.Build);
         }
-        catch (Exception e) when (!cancel.IsCancellationRequested)
+        catch (Exception) when (cancel.IsCancellationRequested)
+        {
+            await PutBackAsync(job);
+            throw;
+        }
+        catch (Exception e)
         {
             Log.JobFailed(log, e, job.Build, job.Attempts, e.Message);
             await jobs.FailAsync(job.Job, _name, e.Message, cancel);
@@ -77,6 +99,20 @@ internal sealed class Worker(
         {
             await working.CancelAsync();
             await keeping;
+        }
+    }
+
+    /// <summary>A worker that stops in order gives its job back at once, so that nobody waits for its claim to lapse.</summary>
+    private async Task PutBackAsync(JobRow job)
+    {
+        using var limit = new CancellationTokenSource(Retry);
+        try
+        {
+            await jobs.PutBackAsync(job.Job, _name, limit.Token);
+        }
+        catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+        {
+            Log.DatabaseAway(log, e.Message, options.Claim); // the claim lapses by itself
         }
     }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The first half of the loop on a real Linux guest, with the programs as a user runs them.
+"""The loop on a real Linux guest, and hits of a small one, with the programs as a user runs them.
 Last line: N passed, N failed, N skipped.
 
-usage: run.py [--variant tiny|tiny32|demo] [--reheat PROGRAM] [PART]...   parts: account list kills ends; all by default
+usage: run.py [--variant tiny|tiny32|demo] [--reheat PROGRAM] [PART]...   parts: account list kills ends hits; all by default
 """
 import argparse
 import os
@@ -16,10 +16,11 @@ import check  # noqa: E402
 import account  # noqa: E402
 import annotations  # noqa: E402
 import ends  # noqa: E402
+import hits_guest  # noqa: E402
 import kills  # noqa: E402
 from loop import Guest  # noqa: E402
 
-PARTS = {"account": account.all, "list": annotations.all, "kills": kills.all, "ends": ends.all}
+PARTS = {"account": account.all, "list": annotations.all, "kills": kills.all, "ends": ends.all, "hits": hits_guest.all}
 TOOLS = ["qemu-system-x86_64", "objdump", "psql", "readelf"]
 
 

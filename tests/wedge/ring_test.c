@@ -34,8 +34,9 @@ static void layout(void)
 	check("record: target at 24, flags at 30", offsetof(struct rh_record, target) == 24 &&
 	      offsetof(struct rh_record, flags) == 30);
 	check("header: fits", sizeof(struct rh_ring_header) <= RH_HEADER_BYTES);
-	check("header: head at 64, closed at 112, tail at 128", offsetof(struct rh_ring_header, head) == 64 &&
-	      offsetof(struct rh_ring_header, closed) == 112 && offsetof(struct rh_ring_header, tail) == 128);
+	check("header: head at 64, closed at 112, tail at 128, hits at 192", offsetof(struct rh_ring_header, head) == 64 &&
+	      offsetof(struct rh_ring_header, closed) == 112 && offsetof(struct rh_ring_header, tail) == 128 &&
+	      offsetof(struct rh_ring_header, hits) == 192 && offsetof(struct rh_ring_header, dropped_hits) == 200);
 	check("code: entry of 24 bytes, count at 64", sizeof(struct rh_code_entry) == 24 &&
 	      offsetof(struct rh_code_header, count) == 64);
 }
@@ -84,6 +85,22 @@ static void push_and_drop(void)
 	check("open", h->closed == 0);
 	rh_close(&p);
 	check("closed", h->closed == 1);
+	free(h);
+}
+
+static void hits(void)
+{
+	struct rh_ring_header *h = (struct rh_ring_header *)ring(4);
+	struct rh_producer p;
+
+	rh_ring_format(h, 0, 4, 1, 1, 1);
+	rh_producer_attach(&p, h);
+	push(&p, 1, RH_HIT), push(&p, 1, RH_HIT | RH_CONTINUED), push(&p, 2, 0), push(&p, 3, RH_HIT);
+	check("hits: no traps, and continued ones no hits", h->hits == 2 && h->traps == 1);
+	check("hits: the record says it", p.records[1].flags == (RH_HIT | RH_CONTINUED));
+	push(&p, 4, RH_HIT), push(&p, 5, 0), push(&p, 4, RH_HIT | RH_CONTINUED);
+	check("hits: dropped apart", h->hits == 3 && h->dropped_hits == 1 && h->traps == 2 && h->dropped_traps == 1 &&
+	      h->dropped_records == 3);
 	free(h);
 }
 
@@ -150,6 +167,7 @@ int main(void)
 	layout();
 	format();
 	push_and_drop();
+	hits();
 	sequence_wraps();
 	two_threads();
 	return 0;

@@ -6,12 +6,14 @@ namespace Reheat.Agent.Sessions;
 /// <summary>A wedge's session directory, opened: who the wedge is, its rings and its code file.</summary>
 internal sealed class WedgeSession : IDisposable
 {
-    private readonly List<RingFile> _rings = [];
+    private readonly TimeProvider _clock;
+    private volatile OpenRing[] _rings = [];
 
-    private WedgeSession(string directory, WedgeInfo info)
+    private WedgeSession(string directory, WedgeInfo info, TimeProvider clock)
     {
         Directory = directory;
         Info = info;
+        _clock = clock;
         Code = new CodeFile(Path.Combine(directory, RingFormat.CodeFile));
     }
 
@@ -22,19 +24,29 @@ internal sealed class WedgeSession : IDisposable
     public CodeFile Code { get; }
 
     /// <summary>In order of number.</summary>
-    public IReadOnlyList<RingFile> Rings => _rings;
+    public IReadOnlyList<OpenRing> Rings => _rings;
+
+    /// <summary>False if the wedge runs in another PID namespace, where its process cannot be seen: then only its own word ends it.</summary>
+    public bool SeesProducer => Info.PidNamespace == 0 || Info.PidNamespace == PidNamespace.Own;
 
     /// <summary>Set once the wedge is known to have ended, in order or not.</summary>
-    public bool ProducerEnded => _rings.Count > 0 && _rings.All(r => r.IsClosed || !System.IO.Directory.Exists($"/proc/{r.ProducerPid}"));
+    public bool ProducerEnded
+    {
+        get
+        {
+            bool seen = SeesProducer;
+            return _rings.Length > 0 && _rings.All(r => r.File.IsClosed || (seen && !System.IO.Directory.Exists($"/proc/{r.File.ProducerPid}")));
+        }
+    }
 
     /// <summary>Opens a session whose wedge has begun; null if it has not.</summary>
     /// <exception cref="AgentException">A ring cannot be used, or another process consumes it.</exception>
-    public static WedgeSession? TryOpen(string directory)
+    public static WedgeSession? TryOpen(string directory, TimeProvider clock)
     {
         string info = Path.Combine(directory, RingFormat.InfoFile);
         if (!File.Exists(info))
             return null;
-        var session = new WedgeSession(directory, WedgeInfo.Parse(File.ReadAllText(info)));
+        var session = new WedgeSession(directory, WedgeInfo.Parse(File.ReadAllText(info)), clock);
         try
         {
             session.FindRings();
@@ -44,7 +56,7 @@ internal sealed class WedgeSession : IDisposable
             session.Dispose();
             throw;
         }
-        if (session._rings.Count > 0)
+        if (session._rings.Length > 0)
             return session;
         session.Dispose();
         return null;
@@ -54,16 +66,34 @@ internal sealed class WedgeSession : IDisposable
     /// <returns>True if there were any.</returns>
     public bool FindRings()
     {
-        int before = _rings.Count;
+        int before = _rings.Length;
+        var rings = new List<OpenRing>(_rings);
         foreach (string path in System.IO.Directory.EnumerateFiles(Directory, RingFormat.RingFilePrefix + "*").Order(StringComparer.Ordinal))
         {
-            if (!_rings.Exists(r => r.Path == path) && Open(path) is { } ring)
-                _rings.Add(ring);
+            if (rings.Exists(r => r.File.Path == path) || Open(path) is not { } file)
+                continue;
+            var ring = new OpenRing(file, new SeenTimes(_clock));
+            ring.Seen.Look(file.Head);
+            rings.Add(ring);
+            _rings = [.. rings.OrderBy(r => r.File.Ring)]; // one after another: a failure below must not leave one open
         }
-        _rings.Sort((a, b) => a.Ring.CompareTo(b.Ring));
-        if (_rings.Select(r => r.Epoch).Distinct().Count() > 1)
-            throw new AgentException($"{Directory}: its rings are of different epochs ({string.Join(", ", _rings.Select(r => $"{r.Epoch:x16}"))}) — give each session a directory of its own");
-        return _rings.Count > before;
+        if (_rings.Select(r => r.File.Epoch).Distinct().Count() > 1)
+            throw new AgentException($"{Directory}: its rings are of different epochs ({string.Join(", ", _rings.Select(r => $"{r.File.Epoch:x16}"))}) — give each session a directory of its own");
+        return _rings.Length > before;
+    }
+
+    /// <summary>Notes what is in the rings now, so that its age is known when it is sent. From any thread, until <see cref="Dispose"/>.</summary>
+    /// <returns>Records below the heads.</returns>
+    public ulong Look()
+    {
+        ulong records = 0;
+        foreach (OpenRing ring in _rings)
+        {
+            ulong head = ring.File.Head;
+            ring.Seen.Look(head);
+            records += head;
+        }
+        return records;
     }
 
     private static RingFile? Open(string path)
@@ -79,15 +109,18 @@ internal sealed class WedgeSession : IDisposable
         if (other != 0)
         {
             ring.Dispose();
-            throw new AgentException($"{path}: process {other} reads this ring already — a ring has one consumer; stop that process first");
+            throw new AgentException($"{path}: process {other} (in its own PID namespace) reads this ring already — a ring has one consumer; stop that process first");
         }
         return ring;
     }
 
     public void Dispose()
     {
-        foreach (RingFile ring in _rings)
-            ring.Dispose();
-        _rings.Clear();
+        foreach (OpenRing ring in _rings)
+            ring.File.Dispose();
+        _rings = [];
     }
 }
+
+/// <summary>A ring that this process consumes, and when its records were first seen.</summary>
+internal sealed record OpenRing(RingFile File, SeenTimes Seen);

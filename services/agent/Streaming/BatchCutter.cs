@@ -12,7 +12,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
     // One message of each kind a batch is enough for people; the counts tell the rest.
     private const int BadRecordsToLog = 1;
 
-    private long[] _traps = [];
+    private long[] _executions = [];
     private long[] _elements = [];
     private readonly List<int> _touched = [];
 
@@ -41,6 +41,8 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
                 DroppedRecords = counters.DroppedRecords,
                 OutsideTraps = counters.OutsideTraps,
                 Spurious = counters.Spurious,
+                Hits = counters.Hits,
+                DroppedHits = counters.DroppedHits,
             },
         };
         batch.Drops.AddRange(drops.Values);
@@ -51,6 +53,20 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         return batch;
 
         long Count(DropReason reason) => drops.TryGetValue(reason, out Drop? drop) ? (long)drop.Records : 0;
+    }
+
+    /// <summary>The batch that says that these positions are given up, as the collector refuses what stands there.</summary>
+    public static Batch GiveUp(RingFile ring, ulong from, ulong to)
+    {
+        var drop = new Drop { Reason = DropReason.Refused, Records = to - from };
+        for (ulong position = from; position < to;)
+        {
+            ReadOnlySpan<RingRecord> records = ring.Records(position, to);
+            foreach (ref readonly RingRecord record in records)
+                Count(drop, in record);
+            position += (ulong)records.Length;
+        }
+        return new Batch { Ring = ring.Ring, From = from, To = to, Drops = { drop } };
     }
 
     private void Take(RingFile ring, ulong position, in RingRecord record, Dictionary<DropReason, Drop> drops)
@@ -74,15 +90,15 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
             Drop(DropReason.OutsideImages, ring, position, in record, drops, null);
             return;
         }
-        int index = sites.IndexOf(ip, record.Operation, record.Size, TargetOf(in record), image, ip.Unbias(images.Images[image].Bias));
-        if (index >= _traps.Length)
+        int index = sites.IndexOf(ip, new SiteAccess(record.Operation, record.Size, TargetOf(in record), record.Outcome), image, ip.Unbias(images.Images[image].Bias));
+        if (index >= _executions.Length)
         {
-            Array.Resize(ref _traps, Math.Max(1024, index * 2));
-            Array.Resize(ref _elements, _traps.Length);
+            Array.Resize(ref _executions, Math.Max(1024, index * 2));
+            Array.Resize(ref _elements, _executions.Length);
         }
         if (_elements[index] == 0)
             _touched.Add(index);
-        _traps[index] += record.IsTrap ? 1 : 0;
+        _executions[index] += record.BeginsExecution ? 1 : 0;
         _elements[index] += record.Elements;
     }
 
@@ -96,9 +112,17 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         if (!drops.TryGetValue(reason, out Drop? drop))
             drops.Add(reason, drop = new Drop { Reason = reason });
         drop.Records++;
-        drop.Traps += record.IsTrap ? 1u : 0;
+        Count(drop, in record);
         if (diagnostic is not null && drop.Records <= BadRecordsToLog)
             Log.BadRecord(log, ring.Ring, position, diagnostic);
+    }
+
+    private static void Count(Drop drop, in RingRecord record)
+    {
+        if (record.BeginsExecution && record.Outcome == Core.Outcome.Hit)
+            drop.Hits++;
+        else if (record.BeginsExecution)
+            drop.Traps++;
     }
 
     /// <summary>Rows in order of index; counts are left out where they are all 1, elements where they equal the executions.</summary>
@@ -109,11 +133,11 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         foreach (int index in _touched)
         {
             batch.Site.Add((uint)index);
-            batch.Traps.Add((ulong)_traps[index]);
+            batch.Traps.Add((ulong)_executions[index]);
             batch.Elements.Add((ulong)_elements[index]);
-            allOne &= _traps[index] == 1;
-            allSame &= _traps[index] == _elements[index];
-            _traps[index] = _elements[index] = 0;
+            allOne &= _executions[index] == 1;
+            allSame &= _executions[index] == _elements[index];
+            _executions[index] = _elements[index] = 0;
         }
         _touched.Clear();
         if (allOne)

@@ -12,12 +12,13 @@ namespace Reheat.Agent.Streaming;
 
 /// <summary>One stream to the collector, from hello to its end. After a failure a new one begins at the marks of its welcome.</summary>
 internal sealed class IngestStream(
-    AgentOptions options, WedgeSession session, ImageTable images, MachineWatch machine, AgentStatus status, ulong agent,
+    AgentOptions options, WedgeSession session, ImageTable images, MachineWatch machine, AgentStatus status, Refusals refusals, ulong agent,
     Func<bool> ended, TimeProvider clock, ILogger log)
 {
-    private sealed class RingState(RingFile ring)
+    private sealed class RingState(OpenRing ring)
     {
-        public RingFile Ring { get; } = ring;
+        public RingFile Ring { get; } = ring.File;
+        public SeenTimes Seen { get; } = ring.Seen;
         public ulong Sampled { get; set; }
         public ulong Next { get; set; }
         public ulong Acknowledged { get; set; }
@@ -30,6 +31,8 @@ internal sealed class IngestStream(
     private readonly Channel<IngestResponse> _answers = Channel.CreateUnbounded<IngestResponse>();
     private RingState[] _rings = [];
     private int _underWay;
+    private bool _welcomed;
+    private (uint Ring, ulong From, ulong To, bool GivenUp) _lastBatch;
     private long _slowUntil;
     private long _lastSent;
     private ulong _maxRecords = (ulong)options.MaxBatchRecords;
@@ -37,6 +40,7 @@ internal sealed class IngestStream(
     private TimeSpan _keepAlive = TimeSpan.FromSeconds(5);
 
     /// <summary>Streams until the wedge has ended and everything is acknowledged (true), or new rings have come and the stream must begin anew (false).</summary>
+    /// <exception cref="BatchRefusedException">The collector refuses a batch for what is in it.</exception>
     /// <exception cref="RpcException">The stream ended otherwise.</exception>
     public async Task<bool> RunAsync(TraceIngest.TraceIngestClient client, CancellationToken cancel)
     {
@@ -58,12 +62,27 @@ internal sealed class IngestStream(
         catch (Exception e) when (e is InvalidOperationException or IOException or HttpRequestException && !cancel.IsCancellationRequested)
         {
             // Writing to a call that has ended says only that, or that the connection is gone; the call's status, if it has one, says why.
-            throw new RpcException(StatusOf(call, e));
+            throw await ExplainAsync(new RpcException(StatusOf(call, e)));
+        }
+        catch (RpcException e)
+        {
+            throw await ExplainAsync(e);
         }
         finally
         {
             await ending.CancelAsync();
         }
+    }
+
+    /// <summary>A stream that ends with INVALID_ARGUMENT while batches are under way ends for one of them; while careful, for the one.</summary>
+    private async Task<Exception> ExplainAsync(RpcException e)
+    {
+        if (e.StatusCode != StatusCode.InvalidArgument || !_welcomed)
+            return e;
+        await DrainAsync(); // what was acknowledged before is not it
+        return _underWay == 0
+            ? e
+            : new BatchRefusedException(refusals.Careful ? (_lastBatch.Ring, _lastBatch.From, _lastBatch.To) : null, e.Status.Detail);
     }
 
     private static Status StatusOf(AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call, Exception failure)
@@ -90,11 +109,11 @@ internal sealed class IngestStream(
             Version = session.Info.Version,
             Host = Environment.MachineName,
             Guest = session.Info.Guest,
-            Epoch = session.Rings[0].Epoch,
-            EpochUnixNs = session.Rings[0].CreatedUnixNs,
+            Epoch = session.Rings[0].File.Epoch,
+            EpochUnixNs = session.Rings[0].File.CreatedUnixNs,
             Agent = agent,
         };
-        hello.Rings.AddRange(session.Rings.Select(r => r.Ring));
+        hello.Rings.AddRange(session.Rings.Select(r => r.File.Ring));
         hello.Images.AddRange(images.Images.Select(i => new LoadedImage
         {
             BuildId = ByteString.CopyFrom(i.BuildId.ToBytes()),
@@ -127,9 +146,11 @@ internal sealed class IngestStream(
             else
                 state.Ring.Release(mark);
             state.Next = state.Acknowledged = mark;
+            state.Seen.Forget(mark);
         }
+        _welcomed = true;
         status.Connection = "connected";
-        Log.StreamOpen(log, options.Wedge, options.Collector, session.Rings[0].Epoch, _rings.Length);
+        Log.StreamOpen(log, options.Wedge, options.Collector, session.Rings[0].File.Epoch, _rings.Length);
     }
 
     private async Task<bool> SendAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
@@ -145,7 +166,10 @@ internal sealed class IngestStream(
                 machine.Namer.Forget(sampledAt);
             sampledAt = clock.GetTimestamp();
             foreach (RingState state in _rings)
+            {
                 state.Sampled = state.Ring.Head;
+                state.Seen.Look(state.Sampled);
+            }
             if (_rings.Any(r => r.Next < r.Sampled))
                 await machine.ReadMapAsync(cancel);
             foreach (RingState state in _rings)
@@ -165,15 +189,26 @@ internal sealed class IngestStream(
     {
         while (state.Next < state.Sampled)
         {
-            while (_underWay >= options.Window || clock.GetTimestamp() < _slowUntil)
-                await WaitAsync(options.Interval, cancel);
-            ulong to = Math.Min(state.Sampled, state.Next + _maxRecords);
-            await SendBatchAsync(Gone(state) ?? cutter.Cut(state.Ring, state.Next, to), state, requests, cancel);
+            await RoomAsync(cancel);
+            // Records of one batch are counted in one minute.
+            ulong to = state.Seen.EndOfBatch(state.Next, Math.Min(state.Sampled, state.Next + (refusals.Careful ? refusals.MaxRecords : _maxRecords)));
+            if (refusals.GivenUp(state.Ring.Ring, state.Next) is { } end)
+                await SendBatchAsync(BatchCutter.GiveUp(state.Ring, state.Next, end), state, requests, cancel, givenUp: true);
+            else
+                await SendBatchAsync(Gone(state) ?? cutter.Cut(state.Ring, state.Next, to), state, requests, cancel);
         }
         // Counters change without records (a full ring, code outside every image); and a quiet stream must keep its lease.
         bool news = state.Ring.Counters != state.Told || !state.EverTold;
-        if ((last && news) || clock.GetElapsedTime(_lastSent) > _keepAlive)
-            await SendBatchAsync(cutter.Cut(state.Ring, state.Next, state.Next), state, requests, cancel);
+        if ((!last || !news) && clock.GetElapsedTime(_lastSent) <= _keepAlive)
+            return;
+        await RoomAsync(cancel);
+        await SendBatchAsync(cutter.Cut(state.Ring, state.Next, state.Next), state, requests, cancel);
+    }
+
+    private async Task RoomAsync(CancellationToken cancel)
+    {
+        while (_underWay >= (refusals.Careful ? 1 : options.Window) || clock.GetTimestamp() < _slowUntil)
+            await WaitAsync(options.Interval, cancel);
     }
 
     /// <summary>A batch that says that positions before the tail are lost, or null.</summary>
@@ -187,15 +222,21 @@ internal sealed class IngestStream(
         return batch;
     }
 
-    private async Task SendBatchAsync(Batch batch, RingState state, IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
+    private async Task SendBatchAsync(
+        Batch batch, RingState state, IClientStreamWriter<IngestRequest> requests, CancellationToken cancel, bool givenUp = false)
     {
+        // Told when nothing else is: counters that are refused must not take records with them.
+        if (refusals.Careful && batch.To > batch.From)
+            batch.Counters = null;
         if (batch.Counters is { } c)
         {
             state.Told = new Core.Ring.RingCounters(c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious);
             state.EverTold = true;
         }
+        batch.AgeNs = (ulong)state.Seen.AgeOf(batch.From).TotalNanoseconds;
         state.Next = batch.To;
         _underWay++;
+        _lastBatch = (batch.Ring, batch.From, batch.To, givenUp);
         _lastSent = clock.GetTimestamp();
         await WriteAsync(requests, new IngestRequest { Batch = batch }, cancel);
         status.AddBatch();
@@ -203,6 +244,8 @@ internal sealed class IngestStream(
 
     private async Task SendWantedAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
     {
+        if (refusals.Careful)
+            return; // one thing at a time
         var bytes = new SiteBytes();
         while (_wanted.TryDequeue(out uint index))
         {
@@ -256,6 +299,8 @@ internal sealed class IngestStream(
         {
             case IngestResponse.MessageOneofCase.Ack:
                 _underWay--;
+                if (refusals.Careful)
+                    refusals.Taken(answer.Ack.Ring, answer.Ack.Position, _lastBatch.GivenUp);
                 RingState? state = _rings.FirstOrDefault(r => r.Ring.Ring == answer.Ack.Ring);
                 if (state is not null && answer.Ack.Position > state.Acknowledged)
                 {
@@ -263,6 +308,7 @@ internal sealed class IngestStream(
                     state.Acknowledged = answer.Ack.Position;
                     if (answer.Ack.Position > state.Ring.Tail)
                         state.Ring.Release(answer.Ack.Position);
+                    state.Seen.Forget(answer.Ack.Position);
                 }
                 break;
             case IngestResponse.MessageOneofCase.WantedSites:
@@ -273,6 +319,8 @@ internal sealed class IngestStream(
                 _slowUntil = clock.GetTimestamp() + (answer.SlowDown.Milliseconds * Stopwatch.Frequency / 1000);
                 break;
             case IngestResponse.MessageOneofCase.Refused:
+                if (answer.Refused.Reason is RefusalReason.Malformed or RefusalReason.Limit)
+                    throw new BatchRefusedException((answer.Refused.Ring, answer.Refused.From, answer.Refused.To), answer.Refused.Message);
                 // The batches behind it are refused too: begin anew at the mark.
                 throw new RpcException(new Status(StatusCode.Aborted, $"a batch was refused: {answer.Refused.Message}"));
         }

@@ -3,15 +3,14 @@ using Reheat.V1;
 
 namespace Reheat.Agent.Streaming;
 
+/// <summary>What an instruction did, and whether it was a trap or a hit.</summary>
+internal readonly record struct SiteAccess(Core.Operation Operation, byte Size, string Target, Core.Outcome Outcome);
+
 /// <summary>The dictionary of one stream, as the sender keeps it: which index each site has, and what of it the collector does not know yet.</summary>
 internal sealed class StreamSites
 {
-    private readonly record struct SiteKey(ulong Ip, Core.Operation Operation, byte Size, string Target);
-
-    private readonly record struct KindKey(Core.Operation Operation, byte Size, string Target);
-
-    private readonly Dictionary<SiteKey, int> _sites = [];
-    private readonly Dictionary<KindKey, uint> _kinds = [];
+    private readonly Dictionary<(ulong Ip, SiteAccess Access), int> _sites = [];
+    private readonly Dictionary<SiteAccess, uint> _kinds = [];
     private readonly List<GuestAddress> _ips = [];
     private SiteColumns? _new;
     private ulong _lastAddress;
@@ -23,24 +22,28 @@ internal sealed class StreamSites
     public GuestAddress Ip(uint index) => _ips[(int)index];
 
     /// <summary>The index of a site; a new one is added to the columns that <see cref="TakeNew"/> returns.</summary>
-    public int IndexOf(GuestAddress ip, Core.Operation operation, byte size, string target, int image, ImageAddress address)
+    public int IndexOf(GuestAddress ip, SiteAccess access, int image, ImageAddress address)
     {
-        var key = new SiteKey(ip.Value, operation, size, target);
-        if (_sites.TryGetValue(key, out int index))
+        if (_sites.TryGetValue((ip.Value, access), out int index))
             return index;
         _new ??= new SiteColumns();
-        var kindKey = new KindKey(operation, size, target);
-        if (!_kinds.TryGetValue(kindKey, out uint kind))
+        if (!_kinds.TryGetValue(access, out uint kind))
         {
-            _kinds.Add(kindKey, kind = (uint)_kinds.Count);
-            _new.NewKinds.Add(new SiteKind { Operation = (V1.Operation)operation, Size = size, Target = target, Outcome = V1.Outcome.Trap });
+            _kinds.Add(access, kind = (uint)_kinds.Count);
+            _new.NewKinds.Add(new SiteKind
+            {
+                Operation = (V1.Operation)access.Operation,
+                Size = access.Size,
+                Target = access.Target,
+                Outcome = (V1.Outcome)access.Outcome,
+            });
         }
         _new.Image.Add((uint)image);
         _new.AddressDelta.Add(unchecked((long)(address.Value - _lastAddress)));
         _new.Kind.Add(kind);
         _lastAddress = address.Value;
         index = _ips.Count;
-        _sites.Add(key, index);
+        _sites.Add((ip.Value, access), index);
         _ips.Add(ip);
         return index;
     }

@@ -2,8 +2,10 @@ using System.Security.Cryptography;
 using Google.Protobuf;
 using Grpc.Core;
 using Reheat.Cli.Terminal;
+using Reheat.Core;
 using Reheat.Core.Dwarf;
 using Reheat.Core.Elf;
+using Reheat.Core.Records;
 using Reheat.Store.Builds;
 using Reheat.V1;
 using NewImage = Reheat.V1.NewImage;
@@ -16,19 +18,25 @@ internal static class BuildUpload
     public const string DefaultSeries = "local";
 
     private const int PieceBytes = 1 << 20;
+    private const int ReportPieceSites = 500;
 
     private sealed record RawPart(PartKind Kind, int Index, byte[] Sha256, ReadOnlyMemory<byte> Bytes);
 
     /// <summary>Registers a build and returns it.</summary>
     public static Task<AddBuildResponse> RunAsync(
         Connection connection, Screen screen, IReadOnlyList<string> paths, string series, string label, CancellationToken cancel) =>
+        RunAsync(connection, screen, paths, series, label, [], cancel);
+
+    /// <summary>Registers a build with what the second pass that made it reported.</summary>
+    public static Task<AddBuildResponse> RunAsync(
+        Connection connection, Screen screen, IReadOnlyList<string> paths, string series, string label, IReadOnlyList<SecondPassSite> secondPass, CancellationToken cancel) =>
         screen.WithProgressAsync("reading images", async report =>
         {
             var images = new List<(NewImage Image, RawPart[] Parts)>();
             foreach (string path in paths)
             {
                 report(0.3 * images.Count / paths.Count, $"reading {Path.GetFileName(path)}");
-                images.Add(TakeApart(path));
+                images.Add(TakeApart(path, screen));
             }
             var ask = new MissingPartsRequest();
             ask.Sha256.AddRange(images.SelectMany(i => i.Parts).Select(p => ByteString.CopyFrom(p.Sha256)));
@@ -51,6 +59,8 @@ internal static class BuildUpload
                         report(0.3 + (0.7 * sent / Math.Max(total, 1)), $"uploading {image.Name}: {Format.Bytes((ulong)sent)} of {Format.Bytes((ulong)total)}");
                     }
                 }
+                foreach (SecondPassSite[] sites in secondPass.Chunk(ReportPieceSites))
+                    await call.RequestStream.WriteAsync(new AddBuildRequest { Report = new SecondPassReport { Sites = { sites } } }, cancel);
                 await call.RequestStream.CompleteAsync();
             }
             catch (Exception e) when (e is InvalidOperationException or IOException or RpcException { StatusCode: StatusCode.Cancelled })
@@ -60,7 +70,7 @@ internal static class BuildUpload
             return await call.ResponseAsync;
         });
 
-    private static (NewImage Image, RawPart[] Parts) TakeApart(string path)
+    private static (NewImage Image, RawPart[] Parts) TakeApart(string path, Screen screen)
     {
         using ElfImage elf = ImageFile.Open(path);
         ElfSkeleton skeleton = elf.ToSkeleton();
@@ -71,6 +81,11 @@ internal static class BuildUpload
             parts.Add(Raw(PartKind.Units, 0, UnitTable.From(dwarf).ToBytes()));
             parts.Add(Raw(PartKind.Lines, 0, SourceLineTable.From(dwarf).ToBytes()));
         }
+        AnnotatedSites annotated = AnnotatedSites.Read(elf);
+        foreach (Diagnostic diagnostic in annotated.Diagnostics)
+            screen.Say(diagnostic.ToString());
+        if (annotated.All.Count > 0)
+            parts.Add(Raw(PartKind.Annotated, 0, annotated.ToBytes()));
         parts.AddRange(skeleton.Sections.Select(s => Raw(PartKind.Section, s.Key, s.Value)));
         var image = new NewImage
         {

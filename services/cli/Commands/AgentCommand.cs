@@ -34,13 +34,18 @@ internal static class AgentCommand
         DefaultValueFactory = _ => "",
     };
 
+    private static readonly Option<bool> Ended = new("--ended")
+    {
+        Description = "The wedge has ended: deliver what its rings hold, and stop. Needed where its end cannot be seen, as it ran in another PID namespace (a container) and was killed.",
+    };
+
     private static readonly Option<bool> Verbose = new("--verbose", "-v") { Description = "Log what the agent does." };
 
     public static Command Create()
     {
         var command = new Command("agent", "Stream a wedge's session to the collector until the wedge has ended and all is delivered. May be killed and started again at any time.")
         {
-            Session, WedgeName, Images, Monitor, Verbose, CommonOptions.Json,
+            Session, WedgeName, Images, Monitor, Ended, Verbose, CommonOptions.Json,
         };
         command.SetHandler(RunAsync);
         return command;
@@ -60,6 +65,8 @@ internal static class AgentCommand
             MonitorSocket = monitor,
         };
         await using var agent = new WedgeAgent(options, TimeProvider.System, logs.CreateLogger<WedgeAgent>());
+        if (parsed.GetValue(Ended))
+            agent.WedgeEnded();
         try
         {
             await agent.RunAsync(cancel);
@@ -70,8 +77,8 @@ internal static class AgentCommand
         }
         SessionCounts counts = SessionCounts.Read(session);
         screen.Show(
-            new { Epoch = $"{counts.Epoch:x16}", options.Wedge, TrapsRecorded = counts.Traps, counts.Records, agent.Status.Acknowledged, agent.Status.Sites, agent.Status.Reconnects },
-            console => console.WriteLine($"{options.Wedge}: {Format.Count(counts.Traps)} traps recorded, all {Format.Count(counts.Records)} records delivered"));
+            new { Epoch = $"{counts.Epoch:x16}", options.Wedge, TrapsRecorded = counts.Traps, HitsRecorded = counts.Hits, counts.Records, agent.Status.Acknowledged, agent.Status.Sites, agent.Status.Reconnects },
+            console => console.WriteLine($"{options.Wedge}: {Format.Count(counts.Traps)} traps and {Format.Count(counts.Hits)} hits recorded, all {Format.Count(counts.Records)} records delivered"));
         return ExitCode.Success;
     }
 }

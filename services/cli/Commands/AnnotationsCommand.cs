@@ -23,11 +23,17 @@ internal static class AnnotationsCommand
         HelpName = "FILE",
     };
 
+    private static readonly Option<FileInfo> ByHand = new("--by-hand")
+    {
+        Description = "Apply a list that people wrote: what it denies is taken out, what it allows is added. `annotations by-hand` keeps one on the server.",
+        HelpName = "FILE",
+    };
+
     private static readonly Option<bool> Provenance = new("--provenance") { Description = "Show the provenance instead of the list." };
 
     public static Command Create()
     {
-        var pull = new Command("pull", "Fetch a build's annotation list, for the second pass.") { Output, Version, Wait };
+        var pull = new Command("pull", "Fetch a build's annotation list, for the second pass.") { Output, Version, Wait, ByHand };
         pull.AddBuildSelector();
         pull.SetHandler(PullAsync);
         var list = new Command("list", "The versions of a build's list.") { CommonOptions.Json };
@@ -36,12 +42,17 @@ internal static class AnnotationsCommand
         var show = new Command("show", "Print a build's annotation list.") { Version, Provenance };
         show.AddBuildSelector();
         show.SetHandler(ShowAsync);
-        return new Command("annotations", "Annotation lists: what the next build annotates.") { pull, list, show };
+        return new Command("annotations", "Annotation lists: what the next build annotates.")
+        {
+            pull, list, show, AnnotationsDiffCommand.Create(), ByHandCommand.Create(),
+        };
     }
 
     private static async Task<int> PullAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
     {
         AnnotationList list = await FetchAsync(parsed, connection, parsed.GetValue(Wait), cancel);
+        if (parsed.GetValue(ByHand) is { } rules)
+            list.Body = Core.Annotations.AnnotationListWriter.Write(ListFile.ReadByHand(rules.FullName).Apply(ListFile.Parse(list.Body, $"list of build {list.Build}")));
         FileInfo? output = parsed.GetValue(Output);
         if (output is null)
         {

@@ -33,9 +33,16 @@ internal static class BuildsCommand
 
     private static readonly Option<string> Label = new("--label") { Description = "A text for people.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
 
+    private static readonly Option<string> Report = new("--report")
+    {
+        Description = "What the second pass that made the build reported (the file named by REHEAT_REPORT): why sites were refused or lost.",
+        HelpName = "FILE",
+        DefaultValueFactory = _ => "",
+    };
+
     public static Command Create()
     {
-        var add = new Command("add", "Register the images of a kernel build.") { Images, Series, Label, CommonOptions.Json };
+        var add = new Command("add", "Register the images of a kernel build, with the annotation records that they hold.") { Images, Series, Label, Report, CommonOptions.Json };
         add.SetHandler(AddAsync);
         var list = new Command("list", "Registered builds, newest first.") { ListSeries, CommonOptions.Json };
         list.SetHandler(ListAsync);
@@ -47,8 +54,15 @@ internal static class BuildsCommand
 
     private static async Task<int> AddAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
     {
+        IReadOnlyList<SecondPassSite> report = [];
+        if (parsed.GetValue(Report) is { Length: > 0 } file)
+        {
+            (report, IReadOnlyList<Diagnostic> diagnostics) = SecondPassReportFile.Read(file);
+            foreach (Diagnostic diagnostic in diagnostics)
+                screen.Say(diagnostic.ToString());
+        }
         AddBuildResponse added = await BuildUpload.RunAsync(
-            connection, screen, parsed.GetValue(Images)!, parsed.GetValue(Series)!, parsed.GetValue(Label)!, cancel);
+            connection, screen, parsed.GetValue(Images)!, parsed.GetValue(Series)!, parsed.GetValue(Label)!, report, cancel);
         if (!screen.IsJson && added.Existed)
             screen.Say($"build {added.Build.Build_} of series {added.Build.Series} was registered before");
         Show(screen, added.Build);
@@ -84,14 +98,18 @@ internal static class BuildsCommand
     private static void Show(Screen screen, Build build) => screen.Show(View(build), console =>
     {
         console.WriteLine($"build {build.Build_} of series {build.Series}, registered {Time(build)}{(build.Label.Length > 0 ? $", {build.Label}" : "")}");
-        Table table = Screen.Table(("image", false), ("build-id", false), ("file", true), ("stored", true), ("sites", true));
+        Table table = Screen.Table(("image", false), ("build-id", false), ("file", true), ("stored", true), ("sites", true), ("annotated", false));
         foreach (Image image in build.Images)
         {
             table.AddRow(Format.Cell(image.Name), new BuildId(image.BuildId.Span).ToString(), Format.Bytes(image.FileSize),
-                Format.Bytes(image.StoredSize), Format.Count(image.Sites));
+                Format.Bytes(image.StoredSize), Format.Count(image.Sites), Format.Cell(Annotated(image)));
         }
         console.Write(table);
     });
+
+    // "e1000 120, lapic 14"; sensitive instructions have no target.
+    private static string Annotated(Image image) => string.Join(", ", image.Annotated
+        .OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{(a.Key.Length > 0 ? a.Key : "class-1")} {Format.Count(a.Value)}"));
 
     private static string Time(Build build) => build.RegisteredAt.ToDateTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
@@ -109,6 +127,7 @@ internal static class BuildsCommand
             i.FileSize,
             i.StoredSize,
             i.Sites,
+            Annotated = new SortedDictionary<string, ulong>(i.Annotated, StringComparer.Ordinal),
         }),
     };
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Reheat.Cli.Client;
 using Reheat.Cli.Terminal;
+using Reheat.Core;
 using Reheat.V1;
 using Spectre.Console;
 
@@ -15,6 +16,8 @@ internal static class CoverageCommand
         Description = "Exit with 7 if the build's coverage is below P percent, with 6 if nothing was observed.",
         HelpName = "P",
     };
+
+    private const string ObservedNote = "QEMU observes: hits are executions of annotated sites that a rewriting wedge would not trap";
 
     public static Command Create()
     {
@@ -36,12 +39,13 @@ internal static class CoverageCommand
     private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
     {
         CoverageResponse response = await connection.Coverage.GetCoverageAsync(CommonOptions.Selector(parsed), cancellationToken: cancel);
-        AccountingResponse accounting = await connection.Coverage.GetAccountingAsync(new AccountingRequest(), cancellationToken: cancel);
-        CoverageRow[] observed = [.. response.Rows.Where(r => r.Traps + r.Hits > 0)];
-        ulong traps = observed.Aggregate(0UL, (sum, r) => sum + r.Traps);
-        ulong hits = observed.Aggregate(0UL, (sum, r) => sum + r.Hits);
-        double? total = traps + hits > 0 ? hits / (double)(traps + hits) : null;
-        ulong dropped = accounting.Rows.Aggregate(0UL, (sum, r) => sum + r.Dropped);
+        AccountingResponse accounting = await connection.Coverage.GetAccountingAsync(new AccountingRequest { Summary = true }, cancellationToken: cancel);
+        CoverageRow[] observed = [.. response.Rows.Where(r => r.Traps > 0 || r.Hits > 0 || r.HitsWithoutRecord > 0)];
+        ulong traps = Saturating.Sum(observed.Select(r => r.Traps));
+        ulong hits = Saturating.Sum(observed.Select(r => r.Hits));
+        ulong without = Saturating.Sum(observed.Select(r => r.HitsWithoutRecord));
+        double? total = observed.Length > 0 ? hits / ((double)traps + hits + without) : null;
+        ulong dropped = accounting.Summary?.Dropped ?? 0;
         screen.Show(
             new
             {
@@ -50,10 +54,12 @@ internal static class CoverageCommand
                 Traps = traps,
                 Hits = hits,
                 Coverage = total,
+                HitsWithoutRecord = without,
                 DroppedByAllWedges = dropped,
-                Rows = observed.Select(r => new { r.Image, r.Operation, r.Target, r.Sites, r.Traps, r.Hits, Coverage = r.HasCoverage ? r.Coverage : (double?)null }),
+                Note = ObservedNote,
+                Rows = observed.Select(r => new { r.Image, r.Operation, r.Target, r.Sites, r.Annotated, r.Traps, r.Hits, r.HitsWithoutRecord, Coverage = r.HasCoverage ? r.Coverage : (double?)null }),
             },
-            console => Draw(console, response, observed, traps, hits, total, dropped));
+            console => Draw(console, response, observed, traps, hits, without, total, dropped));
 
         if (total is null)
         {
@@ -69,20 +75,24 @@ internal static class CoverageCommand
         return ExitCode.Success;
     }
 
-    private static void Draw(IAnsiConsole console, CoverageResponse response, CoverageRow[] rows, ulong traps, ulong hits, double? total, ulong dropped)
+    private static void Draw(IAnsiConsole console, CoverageResponse response, CoverageRow[] rows, ulong traps, ulong hits, ulong without, double? total, ulong dropped)
     {
         console.WriteLine($"build {response.Build} of series {response.Series}");
         if (rows.Length == 0)
             return;
-        Table table = Screen.Table(("image", false), ("target", false), ("operation", false), ("sites", true), ("traps", true), ("hits", true), ("coverage", true));
+        Table table = Screen.Table(("image", false), ("target", false), ("operation", false), ("sites", true), ("annotated", true), ("traps", true), ("hits", true), ("coverage", true));
         foreach (CoverageRow row in rows)
         {
-            table.AddRow(Format.Cell(row.Image), Format.Cell(row.Target), Format.Cell(row.Operation), Format.Count(row.Sites), Format.Count(row.Traps), Format.Count(row.Hits),
+            table.AddRow(Format.Cell(row.Image), Format.Cell(row.Target), Format.Cell(row.Operation), Format.Count(row.Sites), Format.Count(row.Annotated), Format.Count(row.Traps), Format.Count(row.Hits),
                 Format.Percent(row.HasCoverage ? row.Coverage : null));
         }
-        table.AddRow("[bold]all[/]", "", "", Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
+        table.AddRow("[bold]all[/]", "", "", Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Sites)), Format.Count(rows.Aggregate(0UL, (sum, r) => sum + r.Annotated)), Format.Count(traps), Format.Count(hits), $"[bold]{Format.Percent(total)}[/]");
         console.Write(table);
+        if (hits > 0)
+            console.WriteLine(ObservedNote);
+        if (without > 0)
+            console.WriteLine($"{Format.Count(without)} hits were told of sites that the images have no record of: they count against coverage");
         if (dropped > 0)
-            console.WriteLine($"{Format.Count(dropped)} traps were dropped and are in no row (view reheat.drops says why)");
+            console.WriteLine($"{Format.Count(dropped)} traps of all wedges were dropped and are in no row (view reheat.drops says why)");
     }
 }

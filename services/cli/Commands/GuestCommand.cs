@@ -102,7 +102,10 @@ internal static class GuestCommand
         screen.Say($"build {build.Build.Build_} of series {build.Build.Series}{(build.Existed ? "" : " (new)")}: {string.Join(", ", images.Select(i => $"{i.Name} {i.BuildId.Short}"))}");
 
         string session = parsed.GetValue(Session) is { Length: > 0 } directory ? Path.GetFullPath(directory) : SessionDirectory.New();
-        QemuCommand qemu = QemuCommand.Build(parsed.GetValue(Qemu)!, plugin, session, guest, images, parsed.GetValue(Capacity));
+        (string Path, int Sites)? annotated = AnnotatedFile.Write(session, parsed.GetValue(Images)!, static _ => { }); // the upload has told what is wrong with records
+        if (annotated is { } told)
+            screen.Say($"{Format.Count(told.Sites)} annotated sites: QEMU observes and does not rewrite; a hit is an execution that a rewriting wedge would not trap");
+        QemuCommand qemu = QemuCommand.Build(parsed.GetValue(Qemu)!, plugin, session, guest, images, parsed.GetValue(Capacity), annotated?.Path);
         using ILoggerFactory logs = ConsoleLogging.ForAgent(parsed.GetValue(Verbose));
         var options = new AgentOptions
         {
@@ -128,7 +131,7 @@ internal static class GuestCommand
         AccountingRow? stored = await AccountAsync(screen, connection, options.Wedge, counts.Epoch);
         if (parsed.GetValue(Session) is not { Length: > 0 })
             SessionDirectory.Delete(session);
-        Show(screen, build.Build, end, run.ExitCode, seconds, counts, stored, agent.Status);
+        Show(screen, build.Build, end, run.ExitCode, seconds, counts, stored, agent.Status, annotated?.Sites ?? 0);
         return (end, run.ExitCode) switch
         {
             (GuestEnd.Interrupted, _) => ExitCode.Interrupted,
@@ -170,7 +173,7 @@ internal static class GuestCommand
     }
 
     private static void Show(
-        Screen screen, Build build, GuestEnd end, int qemuExit, double seconds, SessionCounts counts, AccountingRow? stored, AgentStatus status)
+        Screen screen, Build build, GuestEnd end, int qemuExit, double seconds, SessionCounts counts, AccountingRow? stored, AgentStatus status, int annotated)
     {
         screen.Show(
             new
@@ -184,6 +187,10 @@ internal static class GuestCommand
                 TrapsRecorded = counts.Traps,
                 TrapsStored = stored?.Stored ?? 0,
                 TrapsDropped = stored?.Dropped ?? counts.DroppedTraps,
+                HitsRecorded = counts.Hits,
+                HitsStored = stored?.HitsStored ?? 0,
+                HitsDropped = stored?.HitsDropped ?? counts.DroppedHits,
+                Annotated = annotated,
                 OutsideImages = stored?.OutsideImages ?? counts.OutsideTraps,
                 counts.Records,
                 counts.Spurious,
@@ -192,8 +199,9 @@ internal static class GuestCommand
             },
             console =>
             {
-                Table table = Screen.Table(("traps recorded", true), ("stored", true), ("dropped", true), ("outside images", true), ("sites", true), ("seconds", true));
+                Table table = Screen.Table(("traps recorded", true), ("stored", true), ("dropped", true), ("hits recorded", true), ("stored", true), ("dropped", true), ("outside images", true), ("sites", true), ("seconds", true));
                 table.AddRow(Format.Count(counts.Traps), Format.Count(stored?.Stored ?? 0), Format.Count(stored?.Dropped ?? counts.DroppedTraps),
+                    Format.Count(counts.Hits), Format.Count(stored?.HitsStored ?? 0), Format.Count(stored?.HitsDropped ?? counts.DroppedHits),
                     Format.Count(stored?.OutsideImages ?? counts.OutsideTraps), Format.Count(status.Sites), $"{seconds:0.0}");
                 console.Write(table);
             });

@@ -66,6 +66,7 @@ internal static class SitesCommand
                     s.Elements,
                     s.Wedges,
                     s.State,
+                    s.Reason,
                 }),
             },
             console => Draw(console, response));
@@ -84,7 +85,7 @@ internal static class SitesCommand
             table.AddRow(
                 Format.Count(site.Traps), Format.Count(site.Hits), Format.Cell(site.Target), $"{site.Operation} {site.Size}",
                 Format.Cell(Format.Fit(site.Function.Length > 0 ? $"{site.Function}+0x{site.Offset:x}" : $"{site.Image}+0x{site.Address:x}", 40)),
-                Format.Cell(Format.Fit(site.Instruction, 34)), Format.Cell(Format.Fit(site.Source, 36)), Format.Cell(site.State));
+                Format.Cell(Format.Fit(site.Instruction, 34)), Format.Cell(Format.Fit(site.Source, 36)), Format.Cell(site.State == "annotated" && site.Reason.Length > 0 ? "annotated, trapped" : site.State));
         }
         console.Write(table);
     }

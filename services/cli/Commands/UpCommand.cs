@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -70,7 +71,9 @@ internal static class UpCommand
             builder.Logging.ClearProviders();
             Configure(builder.Logging, parsed.GetValue(Verbose));
             builder.AddCollector(new CollectorOptions { Database = database, Listen = parsed.GetValue(Listen)! });
-            builder.Services.AddRecompiler(new RecompilerOptions { Database = database });
+            // The policy of lists: Recompiler__KeepBuilds and its like in the environment.
+            RecompilerOptions recompiler = builder.Configuration.GetSection("Recompiler").Get<RecompilerOptions>() ?? new RecompilerOptions();
+            builder.Services.AddRecompiler(recompiler with { Database = database });
             WebApplication app = builder.Build();
             await using (app)
             {

@@ -35,7 +35,7 @@ internal sealed class QemuCommand
 
     /// <summary>Adds what Reheat needs to the user's arguments; the first may be the program.</summary>
     /// <exception cref="CommandException">The command line asks for an accelerator that cannot carry the wedge.</exception>
-    public static QemuCommand Build(IReadOnlyList<string> given, string plugin, string sessionDirectory, string guest, IReadOnlyList<GuestImage> images, long capacity)
+    public static QemuCommand Build(IReadOnlyList<string> given, string plugin, string sessionDirectory, string guest, IReadOnlyList<GuestImage> images, long capacity, string? annotated = null)
     {
         bool named = given.Count > 0 && !given[0].StartsWith('-');
         string program = named ? given[0] : DefaultProgram;
@@ -45,6 +45,8 @@ internal sealed class QemuCommand
         string wedge = $"{Escape(plugin)},dir={Escape(sessionDirectory)},guest={Escape(guest)}";
         if (capacity > 0)
             wedge += $",capacity={capacity}";
+        if (annotated is not null)
+            wedge += $",annotated={Escape(annotated)}";
         foreach ((ulong start, ulong end) in CodeRanges(images))
             wedge += $",inside=0x{start:x}-0x{end:x}";
         bool stays = arguments.Contains("-no-shutdown") || arguments.Contains("--no-shutdown");

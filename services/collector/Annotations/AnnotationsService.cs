@@ -2,15 +2,17 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Reheat.Collector.Builds;
+using Reheat.Core.Annotations;
 using Reheat.Store.Builds;
 using Reheat.Store.Lists;
 using Reheat.V1;
+using AnnotationList = Reheat.V1.AnnotationList;
 
 namespace Reheat.Collector.Annotations;
 
 /// <summary>The service <c>reheat.v1.Annotations</c>.</summary>
 internal sealed class AnnotationsService(
-    BuildStore builds, AnnotationListStore lists, JobStore jobs, JobWatch watch, CollectorOptions options) : V1.Annotations.AnnotationsBase
+    BuildStore builds, AnnotationListStore lists, ByHandStore byHand, JobStore jobs, JobWatch watch, CollectorOptions options) : V1.Annotations.AnnotationsBase
 {
     /// <inheritdoc/>
     public override async Task<AnnotationList> Pull(PullRequest request, ServerCallContext context)
@@ -35,13 +37,42 @@ internal sealed class AnnotationsService(
         return response;
     }
 
+    /// <inheritdoc/>
+    public override async Task<SetByHandResponse> SetByHand(SetByHandRequest request, ServerCallContext context)
+    {
+        if (request.Series.Length is 0 or > 100)
+            throw new RpcException(new Status(StatusCode.InvalidArgument, $"series \"{request.Series}\": expected 1 to 100 characters"));
+        var response = new SetByHandResponse();
+        if (request.Body.Length > 0)
+        {
+            AnnotationListResult read = AnnotationListReader.Read(request.Body, "by-hand list");
+            if (!read.IsWhole || !read.List.ByHand)
+            {
+                throw new RpcException(new Status(StatusCode.InvalidArgument, read.IsWhole
+                    ? "not marked as written by hand: expected a line \"by-hand\" behind the first"
+                    : string.Join(Environment.NewLine, read.Diagnostics)));
+            }
+            Standing[] standings = [.. read.List.Units.SelectMany(u => u.Functions).SelectMany(f => f.Sites).Select(s => s.Standing)];
+            (response.Allowed, response.Denied) = (standings.Count(s => s != Standing.Deny), standings.Count(s => s == Standing.Deny));
+        }
+        await byHand.SetAsync(request.Series, request.Body, context.CancellationToken);
+        return response;
+    }
+
+    /// <inheritdoc/>
+    public override async Task<GetByHandResponse> GetByHand(GetByHandRequest request, ServerCallContext context) =>
+        new() { Body = await byHand.FindAsync(request.Series, context.CancellationToken) ?? "" };
+
     private async Task WaitForFreshAsync(long build, CancellationToken cancel)
     {
-        long job = await jobs.QueueAsync(JobKind.Annotate, build, cancel);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(options.PullTimeout);
         try
         {
+            // What is under way for the builds before goes into this one's list.
+            foreach (long earlier in await jobs.OpenBeforeAsync(JobKind.Annotate, build, limit.Token))
+                await watch.WaitAsync(earlier, limit.Token);
+            long job = await jobs.QueueAsync(JobKind.Annotate, build, limit.Token);
             JobState state = await watch.WaitAsync(job, limit.Token);
             if (state.State == "failed")
                 throw new RpcException(new Status(StatusCode.Internal, $"the list of build {build} could not be made: {state.Error}"));

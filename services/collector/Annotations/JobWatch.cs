@@ -11,7 +11,7 @@ internal sealed class JobWatch(NpgsqlDataSource database, JobStore jobs, TimePro
 
     private TaskCompletionSource _something = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Returns the state of a job once it is done or has failed.</summary>
+    /// <summary>Returns the state of a job once it is done or has failed; of the job that does its work, if it was given up for another one.</summary>
     public async Task<JobState> WaitAsync(long job, CancellationToken cancel)
     {
         while (true)
@@ -19,6 +19,11 @@ internal sealed class JobWatch(NpgsqlDataSource database, JobStore jobs, TimePro
             // Taken before the look, so that a notification between look and wait is not missed.
             Task something = Volatile.Read(ref _something).Task;
             JobState state = await jobs.StateAsync(job, cancel) ?? throw new InvalidOperationException($"job {job} is gone");
+            if (state.SupersededBy != 0)
+            {
+                job = state.SupersededBy;
+                continue;
+            }
             if (state.State is "done" or "failed")
                 return state;
             await Task.WhenAny(something, Task.Delay(LookEvery, clock, cancel));

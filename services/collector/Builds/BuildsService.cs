@@ -12,6 +12,8 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
 {
     private const int MaxImages = 4096;
     private const int MaxPartsOfImage = 100_000;
+    private const int MaxReportedSites = 1_000_000;
+    private const int MaxReportedName = 600;
 
     // The executable sections of the largest kernels are a quarter of this.
     private const long MaxPackedPart = 128L << 20;
@@ -34,6 +36,7 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
         CancellationToken cancel = context.CancellationToken;
         NewBuild? build = null;
         var images = new List<Store.Builds.NewImage>();
+        var report = new List<SecondPassRow>();
         using var packed = new MemoryStream();
         while (await requestStream.MoveNext(cancel))
         {
@@ -53,8 +56,13 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
                 case AddBuildRequest.MessageOneofCase.Part when images.Count > 0:
                     await ReceivePartAsync(request.Part, packed, cancel);
                     break;
+                case AddBuildRequest.MessageOneofCase.Report when images.Count > 0:
+                    report.AddRange(request.Report.Sites.Select(CheckedSite));
+                    if (report.Count > MaxReportedSites)
+                        throw Invalid($"more than {MaxReportedSites} sites in one report");
+                    break;
                 default:
-                    throw Invalid($"unexpected {request.MessageCase}: a build comes first, once; then images, each followed by its parts");
+                    throw Invalid($"unexpected {request.MessageCase}: a build comes first, once; then images, each followed by its parts; then a report");
             }
         }
         if (build is null || images.Count == 0)
@@ -63,7 +71,7 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
             throw Invalid($"the call ended in the middle of a part, after {packed.Length} bytes");
         try
         {
-            (long number, bool existed) = await builds.AddAsync(build.Series, build.Label, images, cancel);
+            (long number, bool existed) = await builds.AddAsync(build.Series, build.Label, images, report, cancel);
             Log.BuildRegistered(log, number, build.Series, images.Count);
             BuildRow row = (await builds.FindAsync(new BuildSelection(Build: number), cancel))!;
             return new AddBuildResponse { Build = ToWire(row), Existed = existed };
@@ -71,6 +79,10 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
         catch (MissingPartException e)
         {
             throw new RpcException(new Status(StatusCode.FailedPrecondition, e.Message));
+        }
+        catch (InvalidDataException e)
+        {
+            throw Invalid(e.Message);
         }
     }
 
@@ -106,6 +118,23 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
         }
         packed.SetLength(0);
     }
+
+    private static SecondPassRow CheckedSite(SecondPassSite site)
+    {
+        // Texts of the key: an index takes no more.
+        if (site.Unit.Length > MaxReportedName || site.Function.Length is 0 or > MaxReportedName || site.Ordinal > int.MaxValue)
+            throw Invalid($"a report of {site.Unit}:{site.Function} #{site.Ordinal}: expected names of at most {MaxReportedName} characters and an ordinal below 2^31");
+        if (site.State is not (V1.SecondPassState.Annotated or V1.SecondPassState.Refused or V1.SecondPassState.Lost))
+            throw Invalid($"a report of {site.Unit}:{site.Function} #{site.Ordinal} with state {(int)site.State}: expected annotated, refused or lost");
+        if (site.State != V1.SecondPassState.Annotated && site.Refusal.Length == 0)
+            throw Invalid($"a report of {site.Unit}:{site.Function} #{site.Ordinal}: {site.State.ToString().ToLowerInvariant()} without a reason");
+        return new SecondPassRow(
+            Stored(site.Unit), Stored(site.Function), (int)site.Ordinal, Stored(site.Instruction), (Store.Builds.SecondPassState)site.State,
+            site.Refusal.Length > 0 ? Stored(site.Refusal) : null, Stored(site.Detail), (float)Math.Clamp(site.Confidence, 0, 1));
+    }
+
+    // PostgreSQL's text has every character but this one.
+    private static string Stored(string text) => text.Replace('\0', '\ufffd');
 
     private static NewBuild CheckedBuild(NewBuild build)
     {
@@ -155,6 +184,7 @@ internal sealed class BuildsService(BuildStore builds, PartStore parts, ILogger<
             FileSize = (ulong)i.FileSize,
             StoredSize = (ulong)i.StoredSize,
             Sites = (ulong)i.Sites,
+            Annotated = { i.Annotated.ToDictionary(a => a.Key, a => (ulong)a.Value) },
         }));
         return build;
     }

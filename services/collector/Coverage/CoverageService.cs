@@ -28,12 +28,14 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
                 Sites = (ulong)row.Sites,
                 Traps = (ulong)row.Traps,
                 Hits = (ulong)row.Hits,
+                Annotated = (ulong)row.Annotated,
+                HitsWithoutRecord = (ulong)row.HitsWithoutRecord,
             };
             if (row.Coverage is { } fraction)
                 wire.Coverage = fraction;
             response.Rows.Add(wire);
         }
-        if (response.Rows.All(r => r.Traps + r.Hits == 0))
+        if (response.Rows.All(r => Math.Max(Math.Max(r.Traps, r.Hits), r.HitsWithoutRecord) == 0))
             response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
         return response;
     }
@@ -63,6 +65,7 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
             Elements = (ulong)r.Elements,
             Wedges = (uint)r.Wedges,
             State = r.State,
+            Reason = r.Reason ?? "",
         }));
         if (total == 0)
             response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
@@ -77,6 +80,21 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
     public override async Task<AccountingResponse> GetAccounting(AccountingRequest request, ServerCallContext context)
     {
         var response = new AccountingResponse();
+        if (request.Summary)
+        {
+            AccountingSums sums = await coverage.AccountingSumsAsync(request.Wedge, context.CancellationToken);
+            response.Summary = new AccountingSummary
+            {
+                Wedges = (ulong)sums.Wedges,
+                Epochs = (ulong)sums.Epochs,
+                Recorded = (ulong)sums.Recorded,
+                Stored = (ulong)sums.Stored,
+                Dropped = (ulong)sums.Dropped,
+                OutsideImages = (ulong)sums.OutsideImages,
+                Pending = sums.Pending,
+            };
+            return response;
+        }
         response.Rows.AddRange((await coverage.AccountingAsync(request.Wedge, context.CancellationToken)).Select(r => new V1.AccountingRow
         {
             Wedge = r.Wedge,
@@ -86,6 +104,10 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
             Dropped = (ulong)r.Dropped,
             OutsideImages = (ulong)r.OutsideImages,
             Pending = r.Pending,
+            HitsRecorded = (ulong)r.HitsRecorded,
+            HitsStored = (ulong)r.HitsStored,
+            HitsDropped = (ulong)r.HitsDropped,
+            HitsPending = r.HitsPending,
         }));
         return response;
     }

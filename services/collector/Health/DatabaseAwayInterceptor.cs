@@ -17,14 +17,17 @@ internal sealed class DatabaseAwayInterceptor(ILogger<DatabaseAwayInterceptor> l
         IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
         AnswerAsync(context, () => continuation(requestStream, context));
 
+    /// <summary>True for a database that is away; what the server itself refused, other than for its state, is a mistake of ours and must be logged as one.</summary>
+    public static bool IsAway(NpgsqlException e) =>
+        e is not PostgresException { IsTransient: false } || e.SqlState?.StartsWith("57P", StringComparison.Ordinal) == true;
+
     private async Task<T> AnswerAsync<T>(ServerCallContext context, Func<Task<T>> handle)
     {
         try
         {
             return await handle();
         }
-        // What the server itself refused, other than for its state, is a mistake of ours and must be logged as one.
-        catch (NpgsqlException e) when (e is not PostgresException { IsTransient: false } || e.SqlState?.StartsWith("57P", StringComparison.Ordinal) == true)
+        catch (NpgsqlException e) when (IsAway(e))
         {
             Log.CallFailed(log, context.Method, e.Message);
             throw new RpcException(new Status(StatusCode.Unavailable, $"the collector's database is away: {e.Message} — try again"));

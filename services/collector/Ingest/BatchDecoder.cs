@@ -43,15 +43,15 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
         }
         foreach (Drop drop in batch.Drops)
         {
-            if ((int)drop.Reason is <= 0 or > short.MaxValue || drop.Traps > MaxCount || drop.Records > MaxCount
-                || (allExecutions += drop.Traps) > MaxCount || (allRecords += drop.Records) > MaxCount)
+            if ((int)drop.Reason is <= 0 or > short.MaxValue || drop.Traps > MaxCount || drop.Records > MaxCount || drop.Hits > MaxCount
+                || (allExecutions += drop.Traps + drop.Hits) > MaxCount || (allRecords += drop.Records) > MaxCount)
             {
                 return $"drop of reason {drop.Reason} with {drop.Traps} traps and {drop.Records} records: reason must be set, counts at most 2^48 in a batch";
             }
             trapped += drop.Traps;
         }
         // Views add the counters up over a wedge's rings.
-        if (batch.Counters is { } c && ((ulong[])[c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious]).Max() is > MaxCount and var counter)
+        if (batch.Counters is { } c && ((ulong[])[c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious, c.Hits, c.DroppedHits]).Max() is > MaxCount and var counter)
             return $"counters say {counter}: at most 2^48";
         // A trap is at least one record; hits of rewritten sites are read in bulk and stand at no position.
         return trapped > batch.To - batch.From

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Grpc.Core;
 using Npgsql;
 using Reheat.Collector.Health;
 using Reheat.Core;
@@ -12,7 +13,8 @@ namespace Reheat.Collector.Ingest;
 /// database slows the streams down by flow control and never grows memory.
 /// </summary>
 internal sealed class Committer(
-    IngestStore ingest, SiteStore sites, KnownKeys known, ServiceHealth health, CollectorOptions options, TimeProvider clock, ILogger<Committer> log)
+    IngestStore ingest, SiteStore sites, TargetStore targets, KnownKeys known, LeaseKeeper streams, ServiceHealth health, CollectorOptions options,
+    TimeProvider clock, ILogger<Committer> log)
     : BackgroundService
 {
     // Distinct rows of one transaction: beyond that a commit takes so long that acknowledgements lag.
@@ -82,6 +84,21 @@ internal sealed class Committer(
                 health.Set(TraceIngest.Descriptor.FullName, serving: true);
                 return;
             }
+            // Open streams hold numbers of targets that mean others now, and sites that count as stored: they begin anew.
+            catch (DatabaseReplacedException e)
+            {
+                Log.DatabaseReplaced(log, e.Message);
+                known.Clear();
+                targets.Forget();
+                var reason = new Status(StatusCode.Unavailable, $"{e.Message} — connect again");
+                streams.EndAll(reason);
+                foreach (PendingBatch pending in group)
+                {
+                    pending.Batch.Fate = BatchFate.Pending;
+                    pending.Stream.End(reason);
+                }
+                return;
+            }
             // Data that the database cannot hold: no attempt mends it, and it must harm its own stream alone.
             catch (PostgresException e) when (!committed && IsUnstorable(e))
             {
@@ -108,9 +125,11 @@ internal sealed class Committer(
         }
     }
 
-    // Classes "data exception" and "integrity constraint violation".
+    // Classes "data exception" and "integrity constraint violation". But a check violation without a constraint is "no partition of relation found
+    // for row": the partition has gone since it was made, and the next attempt makes it again.
     private static bool IsUnstorable(PostgresException e) =>
-        e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("23", StringComparison.Ordinal);
+        (e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("23", StringComparison.Ordinal))
+        && (e.SqlState != PostgresErrorCodes.CheckViolation || !string.IsNullOrEmpty(e.ConstraintName));
 
     /// <summary>Remembers what is in the database now, and asks the streams for instruction bytes that are not.</summary>
     private async Task LearnAsync(List<PendingBatch> group, CancellationToken cancel)
@@ -118,10 +137,11 @@ internal sealed class Committer(
         // A duplicate may have been counted by an attempt whose answer was lost, so its sites are asked for; but it may also name sites
         // that were never counted, so it teaches nothing.
         PendingBatch[] taken = [.. group.Where(p => p.Batch.Fate is BatchFate.Counted or BatchFate.Duplicate)];
-        SiteId[] newSites = [.. taken.SelectMany(p => p.Batch.NewSites).Select(s => s.Site).Where(s => !known.Contains(s)).Distinct()];
-        if (newSites.Length > 0)
+        // Each stream is asked once for each site that it names, also if others have named it before: what they told may be doubted.
+        SiteId[] named = [.. taken.SelectMany(p => p.NamedSites).Distinct()];
+        if (named.Length > 0)
         {
-            HashSet<SiteId> without = [.. await sites.WithoutCodeAsync(newSites, cancel)];
+            HashSet<SiteId> without = [.. await sites.WithoutCodeAsync(named, cancel)];
             foreach (StreamSession stream in taken.Select(p => p.Stream).Distinct())
                 stream.Want(without);
         }

@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Npgsql;
+using Reheat.Collector.Health;
 using Reheat.Core;
 using Reheat.Store.Ingest;
 using Reheat.V1;
@@ -11,6 +12,9 @@ internal sealed class IngestService(
     WedgeStore wedges, TargetStore targets, SiteStore sites, Committer committer, LeaseKeeper leases, KnownKeys known,
     CollectorOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<IngestService> log) : TraceIngest.TraceIngestBase
 {
+    // A client that is ended and still reads gets the answers that were waiting, and then the reason; one that does not read is cut off.
+    private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(5);
+
     /// <inheritdoc/>
     public override async Task Ingest(
         IAsyncStreamReader<IngestRequest> requestStream, IServerStreamWriter<IngestResponse> responseStream, ServerCallContext context)
@@ -30,12 +34,12 @@ internal sealed class IngestService(
             {
                 using var listening = CancellationTokenSource.CreateLinkedTokenSource(cancel);
                 Task receiving = ReceiveAsync(session, requestStream, listening.Token);
-                if (await Task.WhenAny(receiving, session.Fenced) != receiving)
+                if (await Task.WhenAny(receiving, session.Ended) != receiving)
                     await listening.CancelAsync();
                 await receiving;
                 session.EndInput();
             }
-            catch (OperationCanceledException) when (session.LeaseLost && !cancel.IsCancellationRequested)
+            catch (OperationCanceledException) when (session.Ended.IsCompleted && !cancel.IsCancellationRequested)
             {
                 // The answers have ended; a sender that waits for one must not have to send first.
             }
@@ -45,9 +49,14 @@ internal sealed class IngestService(
                 await Task.WhenAny(answering);
                 throw;
             }
+            await Task.WhenAny(answering, session.Ended);
+            if (session.Ended.IsCompleted)
+            {
+                RpcException reason = Refused(hello, await session.Ended);
+                await EndAnswersAsync(answering, ending);
+                throw reason;
+            }
             await answering;
-            if (session.LeaseLost)
-                throw new RpcException(new Status(StatusCode.Aborted, $"another agent holds wedge {hello.Wedge} now — stop one of the two"));
             Log.StreamClosed(log, hello.Wedge);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
@@ -55,10 +64,15 @@ internal sealed class IngestService(
             Log.StreamLost(log, hello?.Wedge ?? "?", lifetime.ApplicationStopping.IsCancellationRequested ? "the collector stops" : "the connection ended");
             throw new RpcException(new Status(StatusCode.Unavailable, "the collector stops or the connection ended — connect again"));
         }
-        catch (NpgsqlException e)
+        catch (NpgsqlException e) when (DatabaseAwayInterceptor.IsAway(e))
         {
             Log.StreamLost(log, hello?.Wedge ?? "?", $"the database is away: {e.Message}");
             throw new RpcException(new Status(StatusCode.Unavailable, $"the collector's database is away: {e.Message} — connect again"));
+        }
+        catch (NpgsqlException e)
+        {
+            Log.StreamBroke(log, e, hello?.Wedge ?? "?", e.Message);
+            throw new RpcException(new Status(StatusCode.Internal, $"the collector's database refused: {e.Message}"));
         }
         finally
         {
@@ -74,9 +88,9 @@ internal sealed class IngestService(
         DateTimeOffset began = DateTimeOffset.UnixEpoch.AddTicks(hello.EpochUnixNs / 100);
         if (began < clock.GetUtcNow() - options.Retention)
         {
-            throw Refused(hello, StatusCode.FailedPrecondition,
+            throw Refused(hello, new Status(StatusCode.FailedPrecondition,
                 $"epoch {hello.Epoch:x16} of wedge {hello.Wedge} began at {began:u}, before the {options.Retention.TotalDays:0.#} days that are kept: " +
-                "what it counted may be counted already — start a new session of the wedge");
+                "what it counted may be counted already — start a new session of the wedge"));
         }
         LeaseGrant grant = await wedges.OpenAsync(
             new WedgeHello(hello.Wedge, hello.Kind, hello.Version, hello.Host, hello.Guest, unchecked((long)hello.Agent),
@@ -84,11 +98,11 @@ internal sealed class IngestService(
             options.Lease, cancel);
         if (grant.HeldUntil is { } until)
         {
-            throw Refused(hello, StatusCode.AlreadyExists,
-                $"another agent holds wedge {hello.Wedge} until {until:u} and may renew it — give each wedge a name of its own, or wait");
+            throw Refused(hello, new Status(StatusCode.AlreadyExists,
+                $"another agent holds wedge {hello.Wedge} until {until:u} and may renew it — give each wedge a name of its own, or wait"));
         }
         var dictionary = new StreamDictionary([.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, options.MaxSites);
-        var session = new StreamSession(hello, grant, dictionary, known) { LastHeard = clock.GetTimestamp() };
+        var session = new StreamSession(hello, grant, dictionary, known, options.MaxUnreadAnswers) { LastHeard = clock.GetTimestamp() };
         leases.Add(session);
         Log.StreamOpened(log, hello.Wedge, hello.Guest, hello.Host, hello.Epoch, hello.Rings.Count, grant.Lease);
         var welcome = new Welcome
@@ -104,7 +118,7 @@ internal sealed class IngestService(
 
     private async Task ReceiveAsync(StreamSession session, IAsyncStreamReader<IngestRequest> requests, CancellationToken cancel)
     {
-        while (!session.LeaseLost && await requests.MoveNext(cancel))
+        while (!session.Ended.IsCompleted && await requests.MoveNext(cancel))
         {
             session.LastHeard = clock.GetTimestamp();
             switch (requests.Current.MessageCase)
@@ -156,15 +170,25 @@ internal sealed class IngestService(
                 throw Invalid($"site_bytes names site {code.Site}: the stream has named {session.Dictionary.Count}");
             if (code.Code.Length is < 1 or > 15)
                 throw Invalid($"site_bytes of site {code.Site} has {code.Code.Length} bytes: an instruction has 1 to 15");
-            codes[session.Dictionary.Site((int)code.Site).Site] = code.Code.ToByteArray();
+            SiteId site = session.Dictionary.Site((int)code.Site).Site;
+            if (session.MayTell(site))
+                codes[site] = code.Code.ToByteArray();
         }
-        await sites.SetCodeAsync([.. codes.Select(c => (c.Key, c.Value))], cancel);
+        if (codes.Count > 0)
+            await sites.SetCodeAsync([.. codes.Select(c => (c.Key, c.Value))], cancel);
     }
 
     private static async Task AnswerAsync(StreamSession session, IServerStreamWriter<IngestResponse> responses, CancellationToken cancel)
     {
         await foreach (IngestResponse response in session.Answers.ReadAllAsync(cancel))
             await responses.WriteAsync(response, cancel);
+    }
+
+    private static async Task EndAnswersAsync(Task answering, CancellationTokenSource ending)
+    {
+        if (await Task.WhenAny(answering, Task.Delay(LastAnswers)) != answering)
+            await ending.CancelAsync();
+        await answering.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task CloseAsync(StreamSession session)
@@ -180,10 +204,10 @@ internal sealed class IngestService(
         }
     }
 
-    private RpcException Refused(Hello hello, StatusCode code, string reason)
+    private RpcException Refused(Hello hello, Status reason)
     {
-        Log.StreamRefused(log, hello.Wedge, reason);
-        return new RpcException(new Status(code, reason));
+        Log.StreamRefused(log, hello.Wedge, reason.Detail);
+        return new RpcException(reason);
     }
 
     private static RpcException Invalid(string what) => new(new Status(StatusCode.InvalidArgument, what));

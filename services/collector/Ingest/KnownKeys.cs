@@ -17,6 +17,13 @@ internal sealed class KnownKeys(int capacity = 2_000_000)
 
     public bool Contains(SiteId site) => _sites.ContainsKey(site);
 
+    /// <summary>Forgets everything: the database is another one.</summary>
+    public void Clear()
+    {
+        _keys.Clear();
+        _sites.Clear();
+    }
+
     public void Add(CountKey key)
     {
         if (_keys.Count >= capacity)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Grpc.Core;
 using Npgsql;
 using Reheat.Store.Ingest;
 
@@ -12,6 +13,13 @@ internal sealed class LeaseKeeper(WedgeStore wedges, CollectorOptions options, T
     public void Add(StreamSession stream) => _open.TryAdd(stream, 0);
 
     public void Remove(StreamSession stream) => _open.TryRemove(stream, out _);
+
+    /// <summary>Ends all open streams with this reason.</summary>
+    public void EndAll(Status reason)
+    {
+        foreach (StreamSession stream in _open.Keys)
+            stream.End(reason);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

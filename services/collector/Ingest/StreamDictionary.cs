@@ -43,7 +43,12 @@ internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStor
         {
             if (Check(kind) is { } wrong)
                 return new ColumnFault(StatusCode.InvalidArgument, wrong);
-            kinds.Add(new Kind((Core.Operation)kind.Operation, (byte)kind.Size, await targets.GetOrAddAsync(kind.Target, cancel), (Core.Outcome)kind.Outcome));
+            if (await targets.GetOrAddAsync(kind.Target, cancel) is not { } target)
+            {
+                return new ColumnFault(StatusCode.ResourceExhausted,
+                    $"new_kinds.target \"{kind.Target}\" is new, and the database has {targets.Limit} target names: it takes at most {targets.Limit} (Collector:MaxTargets)");
+            }
+            kinds.Add(new Kind((Core.Operation)kind.Operation, (byte)kind.Size, target, (Core.Outcome)kind.Outcome));
         }
         for (int i = 0; i < rows; i++)
         {

@@ -10,17 +10,22 @@ namespace Reheat.Collector.Ingest;
 /// <summary>One open stream: its identity, its dictionary, and the answers on their way back.</summary>
 internal sealed class StreamSession
 {
-    // Answers are small and one a batch; batches under way are bounded by the committer's queue, wanted sites by the dictionary.
-    private readonly Channel<IngestResponse> _answers = Channel.CreateUnbounded<IngestResponse>(new UnboundedChannelOptions { SingleReader = true });
+    // Bounded, and nobody waits for room: the committer serves all streams, and must not stand still for one that reads nothing.
+    private readonly Channel<IngestResponse> _answers;
+    private readonly int _maxUnread;
+    private readonly HashSet<SiteId> _named = [];
+    private readonly ConcurrentDictionary<SiteId, byte> _asked = new();
     private readonly ConcurrentDictionary<SiteId, uint> _indexes = new();
     private readonly BatchDecoder _decoder;
     private readonly KnownKeys _known;
-    private readonly TaskCompletionSource _fenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<Status> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _underWay;
     private volatile bool _inputEnded;
 
-    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, KnownKeys known)
+    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, KnownKeys known, int maxUnread)
     {
+        _maxUnread = maxUnread;
+        _answers = Channel.CreateBounded<IngestResponse>(new BoundedChannelOptions(maxUnread) { SingleReader = true });
         Dictionary = dictionary;
         _known = known;
         _decoder = new BatchDecoder(dictionary, [.. hello.Rings.Select(r => unchecked((int)r))]);
@@ -31,11 +36,8 @@ internal sealed class StreamSession
 
     public StreamDictionary Dictionary { get; }
 
-    /// <summary>Set when a commit found the lease taken by another agent; ends the stream.</summary>
-    public bool LeaseLost { get; private set; }
-
-    /// <summary>Ends when <see cref="LeaseLost"/> is set.</summary>
-    public Task Fenced => _fenced.Task;
+    /// <summary>Completes, with the status for the client, when the collector ends the stream: its lease is lost, say, or its answers are not read.</summary>
+    public Task<Status> Ended => _ended.Task;
 
     /// <summary>When the last message came, by the collector's monotonic clock.</summary>
     public long LastHeard { get; set; }
@@ -58,10 +60,13 @@ internal sealed class StreamSession
         CountRow[] rows = _decoder.Fold(batch);
         var newSites = new List<SiteRef>();
         var newKeys = new List<CountKey>();
+        var named = new List<SiteId>();
         var images = new HashSet<BuildId>();
         foreach (int index in _decoder.Touched.Span)
         {
             CountKey key = Dictionary.Key(index);
+            if (_named.Add(key.Site))
+                named.Add(key.Site);
             if (_known.Contains(key))
                 continue;
             SiteRef site = Dictionary.Site(index);
@@ -80,13 +85,14 @@ internal sealed class StreamSession
                 To = (long)batch.To,
                 Rows = rows,
                 NewSites = [.. newSites],
-                Drops = [.. batch.Drops.Select(d => new DropRow((short)d.Reason, (long)d.Traps, (long)d.Records))],
+                Drops = [.. batch.Drops.Select(d => new DropRow((short)d.Reason, (long)d.Traps, (long)d.Records, (long)d.Hits))],
                 Counters = batch.Counters is { } c
-                    ? new WedgeCounters((long)c.Traps, (long)c.DroppedTraps, (long)c.DroppedRecords, (long)c.OutsideTraps, (long)c.Spurious)
+                    ? new WedgeCounters(
+                        (long)c.Traps, (long)c.DroppedTraps, (long)c.DroppedRecords, (long)c.OutsideTraps, (long)c.Spurious, (long)c.Hits, (long)c.DroppedHits)
                     : null,
                 Bucket = bucket,
                 Clamped = clamped,
-            }, newKeys, [.. images], this);
+            }, newKeys, [.. images], named, this);
     }
 
     /// <summary>Called by the committer when a batch's fate is known.</summary>
@@ -107,10 +113,10 @@ internal sealed class StreamSession
                 Refuse((uint)batch.Ring, (ulong)batch.From, (ulong)batch.To, RefusalReason.Malformed, (ulong)batch.Mark,
                     $"ring {batch.Ring}: positions [{batch.From}, {batch.To}) cannot be stored: {batch.Fault}");
                 break;
+            case BatchFate.Pending:
+                break; // its stream was ended
             default:
-                LeaseLost = true;
-                _answers.Writer.TryComplete();
-                _fenced.TrySetResult();
+                End(new Status(StatusCode.Aborted, $"another agent holds wedge {Identity.Wedge} now — stop one of the two"));
                 break;
         }
         if (Interlocked.Decrement(ref _underWay) == 0 && _inputEnded)
@@ -129,14 +135,31 @@ internal sealed class StreamSession
         var wanted = new WantedSites();
         foreach (SiteId site in sites)
         {
-            if (_indexes.TryGetValue(site, out uint index))
+            if (_indexes.TryGetValue(site, out uint index) && _asked.TryAdd(site, 0))
                 wanted.Site.Add(index);
         }
         if (wanted.Site.Count > 0)
             Answer(new IngestResponse { WantedSites = wanted });
     }
 
-    public void Answer(IngestResponse response) => _answers.Writer.TryWrite(response);
+    /// <summary>True, once, for a site whose bytes this stream was asked for; nobody may tell what they were not asked for.</summary>
+    public bool MayTell(SiteId site) => _asked.TryUpdate(site, 1, 0);
+
+    public void Answer(IngestResponse response)
+    {
+        if (!_answers.Writer.TryWrite(response) && !_answers.Reader.Completion.IsCompleted && _answers.Reader.Count >= _maxUnread)
+        {
+            End(new Status(StatusCode.ResourceExhausted,
+                $"wedge {Identity.Wedge} leaves {_maxUnread} answers unread: at most {_maxUnread} (Collector:MaxUnreadAnswers) — read answers while sending"));
+        }
+    }
+
+    /// <summary>Ends the stream from this side. Batches that wait for their commit are still decided.</summary>
+    public void End(Status reason)
+    {
+        _ended.TrySetResult(reason);
+        _answers.Writer.TryComplete();
+    }
 
     /// <summary>No more requests will come; the answers end when the last batch under way is decided.</summary>
     public void EndInput()

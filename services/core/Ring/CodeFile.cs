@@ -30,7 +30,7 @@ public sealed class CodeFile(string path)
         Span<byte> header = stackalloc byte[CountOffset + sizeof(ulong)];
         if (RandomAccess.Read(file, header, 0) < header.Length
             || BinaryPrimitives.ReadUInt64LittleEndian(header) != RingFormat.CodeMagic
-            || BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != RingFormat.Version)
+            || BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) is < RingFormat.OldestVersion or > RingFormat.Version)
         {
             return;
         }

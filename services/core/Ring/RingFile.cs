@@ -8,8 +8,23 @@ namespace Reheat.Core.Ring;
 /// The consumer's side of one ring. Positions in <c>[<see cref="Tail"/>, <see cref="Head"/>)</c> stay readable until
 /// <see cref="Release"/> moves the tail. Not thread-safe: one consumer, one thread.
 /// </summary>
-public sealed unsafe class RingFile : IDisposable
+public sealed unsafe partial class RingFile : IDisposable
 {
+    // fcntl(2). Not flock(2), which .NET itself puts on every file that it opens.
+    private const int SetOpenFileLock = 37;
+    private const short WriteLock = 1;
+    private const int TryAgain = 11, AccessDenied = 13;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct FileLock
+    {
+        public short Type;
+        public short Whence;
+        public long Start;
+        public long Length;
+        public int Process;
+    }
+
     // Offsets of struct rh_ring_header.
     private const int VersionOffset = 8;
     private const int HeaderBytesOffset = 12;
@@ -28,16 +43,20 @@ public sealed unsafe class RingFile : IDisposable
     private const int ClosedOffset = 112;
     private const int TailOffset = 128;
     private const int ConsumerPidOffset = 136;
+    private const int HitsOffset = 192;
+    private const int DroppedHitsOffset = 200;
 
+    private readonly SafeFileHandle _handle;
     private readonly MemoryMappedFile _file;
     private readonly MemoryMappedViewAccessor _view;
     private readonly byte* _memory;
     private readonly ulong _mask;
     private bool _attached;
 
-    private RingFile(string path, MemoryMappedFile file, MemoryMappedViewAccessor view, byte* memory)
+    private RingFile(string path, SafeFileHandle handle, MemoryMappedFile file, MemoryMappedViewAccessor view, byte* memory)
     {
         Path = path;
+        _handle = handle;
         _file = file;
         _view = view;
         _memory = memory;
@@ -80,7 +99,9 @@ public sealed unsafe class RingFile : IDisposable
     public RingCounters Counters => new(
         Volatile.Read(ref *(ulong*)(_memory + TrapsOffset)), Volatile.Read(ref *(ulong*)(_memory + DroppedTrapsOffset)),
         Volatile.Read(ref *(ulong*)(_memory + DroppedRecordsOffset)), Volatile.Read(ref *(ulong*)(_memory + OutsideTrapsOffset)),
-        Volatile.Read(ref *(ulong*)(_memory + SpuriousOffset)));
+        Volatile.Read(ref *(ulong*)(_memory + SpuriousOffset)),
+        // Memory that version 1 leaves 0.
+        Volatile.Read(ref *(ulong*)(_memory + HitsOffset)), Volatile.Read(ref *(ulong*)(_memory + DroppedHitsOffset)));
 
     /// <summary>Maps a ring.</summary>
     /// <returns>The ring, or null with what is wrong with the file.</returns>
@@ -94,35 +115,40 @@ public sealed unsafe class RingFile : IDisposable
             return null;
         }
         SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        var file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
+        var file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
         MemoryMappedViewAccessor view = file.CreateViewAccessor(0, length);
         byte* memory = null;
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref memory);
         fault = Check(path, memory, length);
         if (fault is null)
-            return new RingFile(path, file, view, memory);
+            return new RingFile(path, handle, file, view, memory);
         view.SafeMemoryMappedViewHandle.ReleasePointer();
         view.Dispose();
         file.Dispose();
+        handle.Dispose();
         return null;
     }
 
-    /// <summary>Makes this process the ring's consumer; a claim of a process that is gone is taken over.</summary>
-    /// <returns>0, or the process that consumes it already.</returns>
+    /// <summary>
+    /// Makes this process the ring's consumer, until it disposes of the ring or dies. Who consumes a ring holds a lock on its file: that
+    /// is so in every PID namespace, and no process number that was used again can be taken for a consumer.
+    /// </summary>
+    /// <returns>0, or the process that consumes it already, by its own count (-1 if it has not said).</returns>
+    /// <exception cref="IOException">The file cannot be locked.</exception>
     public int Attach()
     {
         ref int consumer = ref *(int*)(_memory + ConsumerPidOffset);
-        while (true)
+        var whole = new FileLock { Type = WriteLock };
+        if (fcntl(_handle, SetOpenFileLock, ref whole) != 0)
         {
-            int holder = Volatile.Read(ref consumer);
-            if (holder != 0 && holder != Environment.ProcessId && Directory.Exists($"/proc/{holder}"))
-                return holder;
-            if (Interlocked.CompareExchange(ref consumer, Environment.ProcessId, holder) == holder)
-            {
-                _attached = true;
-                return 0;
-            }
+            int error = Marshal.GetLastPInvokeError();
+            if (error is not (TryAgain or AccessDenied))
+                throw new IOException($"{Path}: cannot be locked: {Marshal.GetPInvokeErrorMessage(error)}");
+            return Volatile.Read(ref consumer) is not 0 and var holder ? holder : -1;
         }
+        Volatile.Write(ref consumer, Environment.ProcessId);
+        _attached = true;
+        return 0;
     }
 
     /// <summary>The records from <paramref name="position"/> on, up to <paramref name="end"/> or the end of the file's circle, in place.</summary>
@@ -145,7 +171,11 @@ public sealed unsafe class RingFile : IDisposable
         _view.SafeMemoryMappedViewHandle.ReleasePointer();
         _view.Dispose();
         _file.Dispose();
+        _handle.Dispose(); // and with it the lock
     }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(SafeFileHandle file, int command, ref FileLock what);
 
     private T Read<T>(int offset) where T : unmanaged => MemoryMarshal.Read<T>(new ReadOnlySpan<byte>(_memory + offset, sizeof(T)));
 
@@ -155,10 +185,10 @@ public sealed unsafe class RingFile : IDisposable
         if (magic != RingFormat.RingMagic)
             return new Diagnostic(DiagnosticId.RingNotARing, path, $"magic is {magic:x16}, a ring has {RingFormat.RingMagic:x16}");
         uint version = *(uint*)(memory + VersionOffset);
-        if (version != RingFormat.Version)
+        if (version is < RingFormat.OldestVersion or > RingFormat.Version)
         {
             return new Diagnostic(DiagnosticId.RingVersion, path,
-                $"ring of format version {version}, this agent reads {RingFormat.Version} — use the agent and the wedge of one release");
+                $"ring of format version {version}, this agent reads {RingFormat.OldestVersion} to {RingFormat.Version} — use the agent and the wedge of one release");
         }
         uint headerBytes = *(uint*)(memory + HeaderBytesOffset);
         uint recordBytes = *(uint*)(memory + RecordBytesOffset);

@@ -11,8 +11,11 @@ public static class RingFormat
     /// <summary>"HEATCODE" read as a little-endian number.</summary>
     public const ulong CodeMagic = 0x4544_4f43_5441_4548;
 
-    /// <summary>The version that this program reads.</summary>
-    public const uint Version = 1;
+    /// <summary>The newest version that this program reads: 2 has hits.</summary>
+    public const uint Version = 2;
+
+    /// <summary>The oldest version that this program reads: a ring without hits.</summary>
+    public const uint OldestVersion = 1;
 
     /// <summary>Bytes before the first record or code entry.</summary>
     public const int HeaderBytes = 4096;
@@ -51,6 +54,9 @@ public enum RecordFlags : byte
 
     /// <summary>The access address is guest-virtual; otherwise it is guest-physical.</summary>
     VirtualAccess = 0x02,
+
+    /// <summary>By an annotated site: an execution that a rewriting wedge would not trap.</summary>
+    Hit = 0x04,
 }
 
 /// <summary>One access, as a wedge saw it (<c>struct rh_record</c>).</summary>
@@ -87,7 +93,10 @@ public readonly struct RingRecord
     private readonly byte _reserved;
 
     /// <summary>True if the record begins an execution.</summary>
-    public bool IsTrap => (Flags & RecordFlags.Continued) == 0;
+    public bool BeginsExecution => (Flags & RecordFlags.Continued) == 0;
+
+    /// <summary>What the execution was that the record belongs to.</summary>
+    public Outcome Outcome => (Flags & RecordFlags.Hit) != 0 ? Outcome.Hit : Outcome.Trap;
 
     /// <summary>True if size and operation are ones that this version knows.</summary>
     public bool IsKnown => Operation.IsKnown() && Size is 1 or 2 or 4 or 8 or 16 or 32 or 64;
@@ -99,4 +108,7 @@ public readonly struct RingRecord
 /// <param name="DroppedRecords">Records that found the ring full.</param>
 /// <param name="OutsideTraps">Executions by code outside every registered image.</param>
 /// <param name="Spurious">Accesses taken for a device's and found to be none.</param>
-public readonly record struct RingCounters(ulong Traps, ulong DroppedTraps, ulong DroppedRecords, ulong OutsideTraps, ulong Spurious);
+/// <param name="Hits">Executions of annotated sites, pushed or dropped; in none of the traps.</param>
+/// <param name="DroppedHits">Those that found the ring full.</param>
+public readonly record struct RingCounters(
+    ulong Traps, ulong DroppedTraps, ulong DroppedRecords, ulong OutsideTraps, ulong Spurious, ulong Hits = 0, ulong DroppedHits = 0);

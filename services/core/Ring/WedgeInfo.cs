@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Reheat.Core.Ring;
 
 /// <summary>Who a session's wedge is: the text file <c>wedge.info</c>, "key value" a line.</summary>
@@ -5,12 +7,14 @@ namespace Reheat.Core.Ring;
 /// <param name="Version">Its version.</param>
 /// <param name="Guest">The guest's name.</param>
 /// <param name="Targets">Names of the targets that records name by index.</param>
-public sealed record WedgeInfo(string Kind, string Version, string Guest, IReadOnlyList<string> Targets)
+/// <param name="PidNamespace">Inode number of the PID namespace that the producers' process numbers belong to; 0 if not told: the consumer's own.</param>
+public sealed record WedgeInfo(string Kind, string Version, string Guest, IReadOnlyList<string> Targets, ulong PidNamespace = 0)
 {
     /// <summary>Reads the text. Keys that are not known are passed over: a newer wedge may say more. <c>target</c> may stand many times.</summary>
     public static WedgeInfo Parse(string text)
     {
         string kind = "unknown", version = "", guest = "";
+        ulong pidNamespace = 0;
         var targets = new List<string>();
         foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
@@ -28,11 +32,14 @@ public sealed record WedgeInfo(string Kind, string Version, string Guest, IReadO
                 case "guest":
                     guest = value;
                     break;
+                case "pid-namespace":
+                    _ = ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out pidNamespace);
+                    break;
                 case "target":
                     targets.Add(value);
                     break;
             }
         }
-        return new WedgeInfo(kind, version, guest, targets);
+        return new WedgeInfo(kind, version, guest, targets, pidNamespace);
     }
 }

@@ -65,4 +65,28 @@ public enum DiagnosticId
 
     /// <summary>A memory map that cannot be read.</summary>
     MemoryMapMalformed = 500,
+
+    /// <summary>A section of annotation records whose size or name makes no sense.</summary>
+    RecordBadSection = 600,
+
+    /// <summary>An annotation record whose end is not shortly after its start, or that overlaps another.</summary>
+    RecordBadRange = 601,
+
+    /// <summary>An annotation record of a place that is no code.</summary>
+    RecordOutsideCode = 602,
+
+    /// <summary>An annotation record that begins with no instruction.</summary>
+    RecordNotAnInstruction = 603,
+
+    /// <summary>A site of the self-test whose jump leads to no access.</summary>
+    RecordNoThunk = 604,
+
+    /// <summary>Annotation records of code that the linker threw away.</summary>
+    RecordDiscarded = 605,
+
+    /// <summary>A place stands in two annotation records that contradict or repeat each other.</summary>
+    RecordDuplicate = 606,
+
+    /// <summary>A line of a second pass's report that cannot be read.</summary>
+    ReportBadLine = 700,
 }

@@ -5,8 +5,8 @@ namespace Reheat.Core.X86;
 /// <summary>An instruction in its function.</summary>
 public readonly record struct CodeInstruction
 {
-    internal CodeInstruction(int offset, int ordinal, in SiteInstruction instruction, in ConstantOffsets constants, PatchKind patched) =>
-        (Offset, Ordinal, Instruction, Constants, Patched) = (offset, ordinal, instruction, constants, patched);
+    internal CodeInstruction(int offset, int ordinal, in SiteInstruction instruction, in ConstantOffsets constants, PatchKind patched, int referenceOffset) =>
+        (Offset, Ordinal, Instruction, Constants, Patched, ReferenceOffset) = (offset, ordinal, instruction, constants, patched, referenceOffset);
 
     /// <summary>Bytes from the function's start.</summary>
     public int Offset { get; }
@@ -27,4 +27,7 @@ public readonly record struct CodeInstruction
     public PatchKind Patched { get; }
 
     internal ConstantOffsets Constants { get; }
+
+    // Where its bytes stand among the function's references: at its offset, unless it is a substitute.
+    internal int ReferenceOffset { get; }
 }

@@ -24,6 +24,12 @@ public sealed record FunctionBytes
     /// <summary>Places of this function that change after the assembler, in any order.</summary>
     public IReadOnlyList<PatchedRange> Patched { get; init; } = [];
 
+    /// <summary>Instructions that stand elsewhere and count as if they stood here, in order of offset: see <see cref="CodeSubstitute"/>.</summary>
+    public IReadOnlyList<CodeSubstitute> Substitutes { get; init; } = [];
+
+    /// <summary>Stretches of the function that are not counted: thunks, which belong to the sites that <see cref="Substitutes"/> restores.</summary>
+    public IReadOnlyList<(int Offset, int Length)> Uncounted { get; init; } = [];
+
     /// <summary>
     /// Names the symbol that covers an address, without offset; null if none does. Asked for direct calls and jumps that leave the
     /// function and have no relocation: all of them in an image, and in an object those that gas resolved itself (static functions of the
@@ -41,6 +47,16 @@ public sealed record FunctionBytes
 /// <param name="Target">Where the reference leads if that is in the function's own section (same space as
 /// <see cref="FunctionBytes.Address"/>, the addend's pc-relative -4 taken off); null if elsewhere.</param>
 public readonly record struct CodeReference(int Offset, string? Name, ulong? Target = null);
+
+/// <summary>
+/// An instruction that was moved out of line, as the policy selftest does with each site: the function has a jump in its place. Read with
+/// its substitutes it has the ordinals, texts and fingerprint that it had before.
+/// </summary>
+/// <param name="Offset">Of the jump, from the function's start.</param>
+/// <param name="Code">The bytes of the instruction that was moved.</param>
+/// <param name="Address">Where they stand now.</param>
+/// <param name="References">Relocations in them, by offset from their first byte.</param>
+public sealed record CodeSubstitute(int Offset, ReadOnlyMemory<byte> Code, ulong Address, IReadOnlyList<CodeReference> References);
 
 /// <summary>What changes a place after the assembler.</summary>
 public enum PatchKind : byte

@@ -87,7 +87,7 @@ public sealed partial class FunctionCode
         string? branch = null;
         if (!decoded.IsInvalid && IsNearBranch(decoded))
         {
-            ulong? inside = InsideTarget(instruction.Offset, decoded, constants, out name);
+            ulong? inside = InsideTarget(instruction.ReferenceOffset, decoded, constants, out name);
             if (inside is { } target)
                 branch = Label((int)(target - Address));
             else if (name is not null && Thunks.Replace(name, decoded) is { } direct)
@@ -103,8 +103,8 @@ public sealed partial class FunctionCode
             }
         }
         return InstructionText.Current.Format(decoded, constants,
-            IsDisplacementRelocated(_references, instruction.Offset, constants),
-            constants.HasImmediate && Reference(_references, instruction.Offset + constants.ImmediateOffset, constants.ImmediateSize) is not null,
+            IsDisplacementRelocated(_references, instruction.ReferenceOffset, constants),
+            constants.HasImmediate && Reference(_references, instruction.ReferenceOffset + constants.ImmediateOffset, constants.ImmediateSize) is not null,
             branch);
     }
 

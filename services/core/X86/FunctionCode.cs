@@ -31,22 +31,33 @@ public sealed partial class FunctionCode
     /// <summary>Decodes a function. Nothing in the bytes makes it throw.</summary>
     public static FunctionCode Decode(FunctionBytes source)
     {
-        CodeReference[] references = [.. source.References];
+        CodeReference[] references = [.. source.References, .. source.Substitutes.SelectMany((s, i) =>
+            s.References.Select(r => r with { Offset = SubstituteOffset(source, i) + r.Offset }))];
         Array.Sort(references, static (a, b) => a.Offset.CompareTo(b.Offset));
         PatchedRange[] patched = [.. source.Patched];
         ReadOnlySpan<byte> code = source.Code.Span;
         var instructions = new List<CodeInstruction>(code.Length / 4);
         var counted = new List<int>(code.Length / 4);
+        int substitute = 0;
         for (int offset = 0; offset < code.Length;)
         {
             var instruction = SiteInstruction.Decode(code[offset..], source.Address + (ulong)offset, source.Bitness, out ConstantOffsets constants);
+            int length = instruction.IsValid ? instruction.Length : 1;
+            int referenceOffset = offset;
+            while (substitute < source.Substitutes.Count && source.Substitutes[substitute].Offset < offset)
+                substitute++;
+            if (substitute < source.Substitutes.Count && source.Substitutes[substitute] is var moved && moved.Offset == offset)
+            {
+                instruction = SiteInstruction.Decode(moved.Code.Span, moved.Address, source.Bitness, out constants);
+                referenceOffset = SubstituteOffset(source, substitute);
+            }
             PatchKind kind = Kind(patched, offset);
-            bool count = kind is not (PatchKind.JumpLabel or PatchKind.FunctionTrace) && !Uncounted.Is(instruction.Decoded, source.Bitness, IsDisplacementRelocated(references, offset, constants)) &&
-                !IsTraceCall(source, references, offset, instruction, constants);
+            bool count = kind is not (PatchKind.JumpLabel or PatchKind.FunctionTrace) && !IsUncounted(source, offset) && !Uncounted.Is(instruction.Decoded, source.Bitness, IsDisplacementRelocated(references, referenceOffset, constants)) &&
+                !IsTraceCall(source, references, referenceOffset, instruction, constants);
             if (count)
                 counted.Add(instructions.Count);
-            instructions.Add(new CodeInstruction(offset, count ? counted.Count - 1 : -1, instruction, constants, kind));
-            offset += instruction.IsValid ? instruction.Length : 1;
+            instructions.Add(new CodeInstruction(offset, count ? counted.Count - 1 : -1, instruction, constants, kind, referenceOffset));
+            offset += length;
         }
         return new FunctionCode(source, [.. instructions], [.. counted], references);
     }
@@ -74,6 +85,19 @@ public sealed partial class FunctionCode
         }
         return ~low;
     }
+
+    private static bool IsUncounted(FunctionBytes source, int offset)
+    {
+        foreach ((int start, int length) in source.Uncounted)
+        {
+            if (offset >= start && offset < start + length)
+                return true;
+        }
+        return false;
+    }
+
+    // Behind the function's own bytes, in a place for each: its references can then meet no other instruction's.
+    private static int SubstituteOffset(FunctionBytes source, int index) => source.Code.Length + ((index + 1) * 32);
 
     // The first kind that says something about counting wins over the merely informative ones.
     private static PatchKind Kind(PatchedRange[] patched, int offset)

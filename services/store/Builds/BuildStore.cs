@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Dapper;
 using Npgsql;
 using Reheat.Core;
+using Reheat.Core.Records;
 
 namespace Reheat.Store.Builds;
 
@@ -14,13 +15,25 @@ namespace Reheat.Store.Builds;
 public sealed record NewImage(BuildId BuildId, string Name, int Machine, long FileSize, IReadOnlyList<PartReference> Parts);
 
 /// <summary>A part of an image by its hash; kind as in <c>reheat.v1.PartKind</c>.</summary>
-public sealed record PartReference(short Kind, int Index, byte[] Sha256);
+public sealed record PartReference(short Kind, int Index, byte[] Sha256)
+{
+    /// <summary>The kind of the part that holds an image's records (<c>PART_KIND_ANNOTATED</c>).</summary>
+    public const short Annotated = 6;
+}
 
 /// <summary>A registered build.</summary>
 public sealed record BuildRow(long Build, string Series, string Label, DateTime RegisteredAt, IReadOnlyList<ImageRow> Images);
 
 /// <summary>A registered image with what is known of it.</summary>
-public sealed record ImageRow(BuildId BuildId, string Name, int Machine, long FileSize, long StoredSize, long Sites);
+/// <param name="BuildId">Its GNU build-id.</param>
+/// <param name="Name">File name.</param>
+/// <param name="Machine">ELF <c>e_machine</c>.</param>
+/// <param name="FileSize">Bytes.</param>
+/// <param name="StoredSize">Bytes of its parts, packed.</param>
+/// <param name="Sites">Sites seen so far.</param>
+/// <param name="Annotated">Sites that its records name, by target; "" for class 1.</param>
+public sealed record ImageRow(
+    BuildId BuildId, string Name, int Machine, long FileSize, long StoredSize, long Sites, IReadOnlyDictionary<string, long> Annotated);
 
 /// <summary>Tables <c>builds</c>, <c>build_images</c>, <c>images</c> and <c>image_parts</c>.</summary>
 public sealed class BuildStore(NpgsqlDataSource database)
@@ -28,7 +41,9 @@ public sealed class BuildStore(NpgsqlDataSource database)
     /// <summary>Registers a build; the same images in the same series are the build that exists.</summary>
     /// <returns>Its number, and whether it existed.</returns>
     /// <exception cref="MissingPartException">An image names a part that is not stored.</exception>
-    public async Task<(long Build, bool Existed)> AddAsync(string series, string label, IReadOnlyList<NewImage> images, CancellationToken cancel)
+    /// <exception cref="InvalidDataException">An image's records cannot be read.</exception>
+    public async Task<(long Build, bool Existed)> AddAsync(
+        string series, string label, IReadOnlyList<NewImage> images, IReadOnlyList<SecondPassRow> report, CancellationToken cancel)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
@@ -49,10 +64,12 @@ public sealed class BuildStore(NpgsqlDataSource database)
                 INSERT INTO reheat_data.build_images (build, build_id, ordinal)
                 SELECT @build, build_id, ordinal FROM unnest(@ids) WITH ORDINALITY AS i (build_id, ordinal)
                 """, new { build = existing.Value, ids = images.Select(i => i.BuildId.ToBytes()).ToArray() }, transaction, cancellationToken: cancel));
+            await SecondPassStore.AddAsync(connection, existing.Value, report, cancel);
             await Lists.JobStore.QueueAsync(connection, Lists.JobKind.Annotate, existing.Value, TimeSpan.Zero, cancel);
             await transaction.CommitAsync(cancel);
             return (existing.Value, false);
         }
+        await SecondPassStore.AddAsync(connection, existing.Value, report, cancel);
         // The parts may be richer than before: a stripped upload must not block the good one.
         await Lists.JobStore.QueueAsync(connection, Lists.JobKind.Annotate, existing.Value, TimeSpan.Zero, cancel);
         await transaction.CommitAsync(cancel);
@@ -95,6 +112,21 @@ public sealed class BuildStore(NpgsqlDataSource database)
                 indexes = image.Parts.Select(p => p.Index).ToArray(),
                 hashes,
             }, cancellationToken: cancel));
+        if (image.Parts.FirstOrDefault(p => p.Kind == PartReference.Annotated) is { } records)
+            await AddRecordsAsync(connection, image, records, cancel);
+    }
+
+    private static async Task AddRecordsAsync(NpgsqlConnection connection, NewImage image, PartReference part, CancellationToken cancel)
+    {
+        // A poorer upload than the one that is stored was not taken: neither are its records.
+        bool taken = await connection.QuerySingleAsync<bool>(new CommandDefinition(
+            "SELECT EXISTS (SELECT FROM reheat_data.image_parts WHERE build_id = @id AND kind = @Kind AND part_index = @Index AND sha256 = @Sha256)",
+            new { id = image.BuildId.ToBytes(), part.Kind, part.Index, part.Sha256 }, cancellationToken: cancel));
+        if (!taken)
+            return;
+        if (!AnnotatedSites.TryFromBytes(await PartStore.ReadAsync(connection, part.Sha256, cancel), out AnnotatedSites? sites))
+            throw new InvalidDataException($"image {image.Name}: its annotation records cannot be read — is the command line of another version than the collector?");
+        await AnnotatedSiteStore.ReplaceAsync(connection, image.BuildId, sites, cancel);
     }
 
     private static byte[] Fingerprint(IReadOnlyList<NewImage> images)
@@ -128,6 +160,15 @@ public sealed class BuildStore(NpgsqlDataSource database)
         return found.Count > 0 ? found[0] : null;
     }
 
+    /// <summary>The file names of images that are registered.</summary>
+    public async Task<IReadOnlyDictionary<BuildId, string>> NamesAsync(IReadOnlyCollection<BuildId> images, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        IEnumerable<(byte[] Id, string Name)> rows = await connection.QueryAsync<(byte[], string)>(new CommandDefinition(
+            "SELECT build_id, name FROM reheat_data.images WHERE build_id = ANY(@ids)", new { ids = images.Select(i => i.ToBytes()).ToArray() }, cancellationToken: cancel));
+        return rows.ToDictionary(r => new BuildId(r.Id), r => r.Name);
+    }
+
     /// <summary>The references to an image's parts.</summary>
     public async Task<IReadOnlyList<PartReference>> PartsOfAsync(BuildId image, CancellationToken cancel)
     {
@@ -145,6 +186,12 @@ public sealed class BuildStore(NpgsqlDataSource database)
             new CommandDefinition(
                 $"SELECT build, series, label, registered_at FROM reheat_data.builds {where} ORDER BY build DESC LIMIT @limit",
                 arguments, cancellationToken: cancel))];
+        var annotated = (await connection.QueryAsync<(byte[] Id, string Target, long Count)>(new CommandDefinition(
+            """
+            SELECT a.build_id, a.target, count(*) FROM reheat_data.annotated_sites a
+            WHERE a.build_id IN (SELECT build_id FROM reheat_data.build_images WHERE build = ANY(@builds)) GROUP BY a.build_id, a.target
+            """, new { builds = builds.Select(b => b.Build).ToArray() }, cancellationToken: cancel)))
+            .ToLookup(r => new BuildId(r.Id));
         ILookup<long, ImageRow> images = (await connection.QueryAsync<(long Build, byte[] Id, string Name, short Machine, long FileSize, long Stored, long Sites)>(
             new CommandDefinition(
                 """
@@ -155,7 +202,8 @@ public sealed class BuildStore(NpgsqlDataSource database)
                 FROM reheat_data.build_images bi JOIN reheat_data.images i USING (build_id)
                 WHERE bi.build = ANY(@builds) ORDER BY bi.build, bi.ordinal
                 """, new { builds = builds.Select(b => b.Build).ToArray() }, cancellationToken: cancel)))
-            .ToLookup(r => r.Build, r => new ImageRow(new BuildId(r.Id), r.Name, r.Machine, r.FileSize, r.Stored, r.Sites));
+            .ToLookup(r => r.Build, r => new ImageRow(new BuildId(r.Id), r.Name, r.Machine, r.FileSize, r.Stored, r.Sites,
+                new SortedDictionary<string, long>(annotated[new BuildId(r.Id)].ToDictionary(a => a.Target, a => a.Count), StringComparer.Ordinal)));
         return [.. builds.Select(b => new BuildRow(b.Build, b.Series, b.Label, b.At, [.. images[b.Build]]))];
     }
 }

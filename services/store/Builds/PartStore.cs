@@ -32,6 +32,11 @@ public sealed class PartStore(NpgsqlDataSource database)
     public async Task<byte[]> ReadAsync(byte[] sha256, CancellationToken cancel)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return await ReadAsync(connection, sha256, cancel);
+    }
+
+    internal static async Task<byte[]> ReadAsync(NpgsqlConnection connection, byte[] sha256, CancellationToken cancel)
+    {
         (long rawSize, byte[] packed) = await connection.QuerySingleAsync<(long, byte[])>(new CommandDefinition(
             "SELECT raw_size, packed FROM reheat_data.parts WHERE sha256 = @sha256", new { sha256 }, cancellationToken: cancel));
         return Unpack(rawSize, packed);

@@ -117,12 +117,20 @@ public sealed class PrivateCluster : IAsyncDisposable
         return Path.Combine(Path.GetTempPath(), $"reheat-{hash}");
     }
 
+    /// <summary>Makes a directory of the server's. One that exists is somebody's, and stays as it is.</summary>
     private static async Task MakeDirectoryAsync(string path, CancellationToken cancel)
     {
-        System.IO.Directory.CreateDirectory(path);
-        if (Environment.IsPrivilegedProcess)
-            await RunAsync("chown", [ServerUser, path], $"no user {ServerUser} — install the package postgresql", "", cancel, asServer: false);
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!System.IO.Directory.Exists(path))
+        {
+            System.IO.Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (Environment.IsPrivilegedProcess)
+                await RunAsync("chown", [ServerUser, path], $"no user {ServerUser} — install the package postgresql", "", cancel, asServer: false);
+        }
+        if (await RunAsync("test", ["-w", path, "-a", "-x", path], null, "", cancel) != 0)
+        {
+            string user = Environment.IsPrivilegedProcess ? ServerUser : Environment.UserName;
+            throw new PrivateClusterException($"{path} exists, and user {user}, whom PostgreSQL runs as, cannot write to it — name a directory that does not exist yet, or chown it to {user}");
+        }
     }
 
     // pg_ctl hands its -o to a shell.

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Reheat.Store.Coverage;
 
 /// <summary>A row of the view <c>reheat.coverage</c>; operation, target and coverage are null where nothing was observed.</summary>
-public sealed record CoverageRow(string Image, string? Operation, string? Target, long Sites, long Traps, long Hits, double? Coverage);
+public sealed record CoverageRow(string Image, string? Operation, string? Target, long Sites, long Traps, long Hits, double? Coverage, long Annotated, long HitsWithoutRecord);
 
 /// <summary>A row of the view <c>reheat.unregistered_images</c>.</summary>
 public sealed record UnregisteredImageRow(string BuildId, long Sites, long Traps);
@@ -54,12 +54,19 @@ public sealed class SiteRow
     /// <summary>Estimated distinct wedges.</summary>
     public int Wedges { get; init; }
 
-    /// <summary><c>annotated</c>, <c>refused: …</c> or <c>pending</c>.</summary>
+    /// <summary><c>annotated</c>, <c>listed</c>, <c>refused: …</c>, <c>lost: …</c> or <c>pending</c>.</summary>
     public string State { get; init; } = "";
+
+    /// <summary>Why it still traps; null if it does not.</summary>
+    public string? Reason { get; init; }
 }
 
 /// <summary>A row of the view <c>reheat.accounting</c>.</summary>
-public sealed record AccountingRow(string Wedge, long Epoch, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending);
+public sealed record AccountingRow(string Wedge, long Epoch, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending,
+    long HitsRecorded, long HitsStored, long HitsDropped, long HitsPending);
+
+/// <summary>Rows of the view <c>reheat.accounting</c>, added up.</summary>
+public sealed record AccountingSums(long Wedges, long Epochs, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending);
 
 /// <summary>Reads the views, and nothing but the views, as a dashboard does.</summary>
 public sealed class CoverageStore(NpgsqlDataSource database)
@@ -70,8 +77,8 @@ public sealed class CoverageStore(NpgsqlDataSource database)
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         return [.. await connection.QueryAsync<CoverageRow>(new CommandDefinition(
             """
-            SELECT image, operation, target, sites, traps, hits, coverage FROM reheat.coverage
-            WHERE build = @build ORDER BY traps + hits DESC, image, operation, target
+            SELECT image, operation, target, sites, traps, hits, coverage, annotated, hits_without_record AS hitswithoutrecord FROM reheat.coverage
+            WHERE build = @build ORDER BY traps::float8 + hits DESC, image, operation, target
             """, new { build }, cancellationToken: cancel))];
     }
 
@@ -91,7 +98,7 @@ public sealed class CoverageStore(NpgsqlDataSource database)
         IEnumerable<SiteRow> rows = await connection.QueryAsync<SiteRow>(new CommandDefinition(
             $"""
             SELECT image, address, function, function_offset AS functionoffset, unit, source, instruction, operation, target, size,
-                   traps, hits, elements, wedges, state
+                   traps, hits, elements, wedges, state, reason
             FROM (SELECT *, row_number() OVER (PARTITION BY target ORDER BY traps DESC, hits DESC, image, address, operation, size) AS place
                   FROM {view} WHERE build = @build AND (@target = '' OR target = @target)) s
             WHERE @perTarget = 0 OR place <= @perTarget
@@ -111,13 +118,28 @@ public sealed class CoverageStore(NpgsqlDataSource database)
             new { limit }, cancellationToken: cancel))];
     }
 
+    /// <summary>The accounts of one wedge, or of all if <paramref name="wedge"/> is empty, added up.</summary>
+    public async Task<AccountingSums> AccountingSumsAsync(string wedge, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return await connection.QuerySingleAsync<AccountingSums>(new CommandDefinition(
+            """
+            SELECT count(DISTINCT wedge) AS wedges, count(*) AS epochs,
+                   coalesce(reheat.saturated(sum(recorded)), 0) AS recorded, coalesce(reheat.saturated(sum(stored)), 0) AS stored,
+                   coalesce(reheat.saturated(sum(dropped)), 0) AS dropped, coalesce(reheat.saturated(sum(outside_images)), 0) AS outsideimages,
+                   coalesce(reheat.saturated(sum(pending)), 0) AS pending
+            FROM reheat.accounting WHERE @wedge = '' OR wedge = @wedge
+            """, new { wedge }, cancellationToken: cancel));
+    }
+
     /// <summary>The accounts of one wedge, or of all if <paramref name="wedge"/> is empty, newest first.</summary>
     public async Task<IReadOnlyList<AccountingRow>> AccountingAsync(string wedge, CancellationToken cancel)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         return [.. await connection.QueryAsync<AccountingRow>(new CommandDefinition(
             """
-            SELECT wedge, epoch, recorded, stored, dropped, outside_images AS outsideimages, pending FROM reheat.accounting
+            SELECT wedge, epoch, recorded, stored, dropped, outside_images AS outsideimages, pending,
+                   hits_recorded AS hitsrecorded, hits_stored AS hitsstored, hits_dropped AS hitsdropped, hits_pending AS hitspending FROM reheat.accounting
             WHERE @wedge = '' OR wedge = @wedge ORDER BY epoch_began DESC, wedge
             """, new { wedge }, cancellationToken: cancel))];
     }

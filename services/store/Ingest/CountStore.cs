@@ -1,10 +1,14 @@
 using System.Collections;
 using Npgsql;
 using NpgsqlTypes;
+using Reheat.Core;
 
 namespace Reheat.Store.Ingest;
 
-/// <summary>Tables <c>counts</c> and <c>site_totals</c>: binary COPY into a staging table, then one merge each, in key order.</summary>
+/// <summary>
+/// Tables <c>counts</c> and <c>site_totals</c>: binary COPY into a staging table, then one merge each, in key order. Sums stop at the largest
+/// number: rows are shared, and one hostile agent's claims must not make everyone's batches overflow.
+/// </summary>
 internal static class CountStore
 {
     private sealed class Sum
@@ -15,7 +19,11 @@ internal static class CountStore
     }
 
     /// <summary>Makes the staging table of this connection if it is not there, and the partitions that the buckets need.</summary>
-    public static async Task PrepareAsync(NpgsqlConnection connection, IEnumerable<DateTime> days, CancellationToken cancel)
+    /// <returns>
+    /// Which database this is. Another value: it was restored, replaced or emptied (or its server was started anew, when nobody can tell).
+    /// Any of these makes the tables' files others or ends the server, so no mark need be kept in the database, where a restore would restore it too.
+    /// </returns>
+    public static async Task<string> PrepareAsync(NpgsqlConnection connection, IEnumerable<DateTime> days, CancellationToken cancel)
     {
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(new NpgsqlBatchCommand(
@@ -32,7 +40,21 @@ internal static class CountStore
                 Parameters = { new NpgsqlParameter { Value = DateOnly.FromDateTime(day), NpgsqlDbType = NpgsqlDbType.Date } },
             });
         }
-        await batch.ExecuteNonQueryAsync(cancel);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(
+            """
+            SELECT concat_ws('/', pg_postmaster_start_time(), (SELECT oid FROM pg_database WHERE datname = current_database()),
+                'reheat_data.sites'::regclass::oid, pg_relation_filenode('reheat_data.sites'),
+                'reheat_data.targets'::regclass::oid, pg_relation_filenode('reheat_data.targets'))
+            """));
+        await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync(cancel);
+        string identity = "";
+        do
+        {
+            while (await reader.ReadAsync(cancel))
+                identity = reader.GetValue(0) as string ?? "";
+        }
+        while (await reader.NextResultAsync(cancel));
+        return identity;
     }
 
     /// <summary>Adds the rows of these batches. Inside the transaction that moves the marks.</summary>
@@ -70,17 +92,20 @@ internal static class CountStore
                     SELECT site, operation, size, target, outcome, bucket, executions, elements FROM staged_counts
                     ORDER BY site, operation, size, target, outcome, bucket
                     ON CONFLICT (site, operation, size, target, outcome, bucket) DO UPDATE
-                    SET executions = c.executions + excluded.executions, elements = c.elements + excluded.elements
+                    SET executions = c.executions + least(excluded.executions, 9223372036854775807 - c.executions),
+                        elements = c.elements + least(excluded.elements, 9223372036854775807 - c.elements)
                     """),
                 new NpgsqlBatchCommand(
                     """
                     INSERT INTO reheat_data.site_totals AS t (site, operation, size, target, outcome, executions, elements, wedges, last_bucket)
-                    SELECT site, operation, size, target, outcome, sum(executions), sum(elements), bit_or(wedges), max(bucket)
+                    SELECT site, operation, size, target, outcome,
+                           reheat.saturated(sum(executions)), reheat.saturated(sum(elements)), bit_or(wedges), max(bucket)
                     FROM staged_counts
                     GROUP BY site, operation, size, target, outcome
                     ORDER BY site, operation, size, target, outcome
                     ON CONFLICT (site, operation, size, target, outcome) DO UPDATE
-                    SET executions = t.executions + excluded.executions, elements = t.elements + excluded.elements,
+                    SET executions = t.executions + least(excluded.executions, 9223372036854775807 - t.executions),
+                        elements = t.elements + least(excluded.elements, 9223372036854775807 - t.elements),
                         wedges = t.wedges | excluded.wedges, last_bucket = greatest(t.last_bucket, excluded.last_bucket)
                     """),
             },
@@ -97,8 +122,8 @@ internal static class CountStore
             {
                 if (!sums.TryGetValue((row.Key, batch.Bucket), out Sum? sum))
                     sums.Add((row.Key, batch.Bucket), sum = new Sum());
-                sum.Executions += row.Executions;
-                sum.Elements += row.Elements;
+                sum.Executions = Saturating.Add(sum.Executions, row.Executions);
+                sum.Elements = Saturating.Add(sum.Elements, row.Elements);
                 sum.Wedges.Set(batch.Stream.SketchBit, true);
             }
         }

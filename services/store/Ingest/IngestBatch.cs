@@ -19,10 +19,10 @@ public sealed record StreamIdentity(string Wedge, long Epoch, long Lease, int Sk
 public readonly record struct CountRow(CountKey Key, long Executions, long Elements);
 
 /// <summary>What stood in the batch's positions and is in no row.</summary>
-public readonly record struct DropRow(short Reason, long Traps, long Records);
+public readonly record struct DropRow(short Reason, long Traps, long Records, long Hits = 0);
 
 /// <summary>The wedge's own absolute counters of a ring.</summary>
-public readonly record struct WedgeCounters(long Traps, long DroppedTraps, long DroppedRecords, long OutsideTraps, long Spurious);
+public readonly record struct WedgeCounters(long Traps, long DroppedTraps, long DroppedRecords, long OutsideTraps, long Spurious, long Hits = 0, long DroppedHits = 0);
 
 /// <summary>What became of a batch.</summary>
 public enum BatchFate
@@ -45,7 +45,7 @@ public enum BatchFate
     /// <summary>Another agent holds the wedge by now.</summary>
     LeaseLost,
 
-    /// <summary>The database cannot hold it: a sum would leave its range.</summary>
+    /// <summary>The database cannot hold it.</summary>
     Unstorable,
 }
 

@@ -8,6 +8,7 @@ namespace Reheat.Store.Ingest;
 public sealed class IngestStore(NpgsqlDataSource database)
 {
     private readonly HashSet<DateTime> _preparedDays = [];
+    private string? _identity;
 
     /// <summary>
     /// Commits a group of batches and sets each one's <see cref="IngestBatch.Fate"/>. Batches of one ring must stand in the order in which they came.
@@ -17,13 +18,31 @@ public sealed class IngestStore(NpgsqlDataSource database)
     /// <param name="batches">The group.</param>
     /// <param name="changedImages">Images with sites or operations that this process has not counted before: their builds' lists are made anew.</param>
     /// <param name="cancel">Cancels; the fate of the batches is then unknown.</param>
+    /// <exception cref="DatabaseReplacedException">It is not the database that it was at the last commit; nothing was done.</exception>
     public async Task CommitAsync(IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
     {
-        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
-        DateTime[] days = [.. batches.Select(b => b.Bucket.Date).Distinct().Where(day => !_preparedDays.Contains(day))];
-        await CountStore.PrepareAsync(connection, days, cancel);
-        _preparedDays.UnionWith(days);
+        try
+        {
+            await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+            DateTime[] days = [.. batches.Select(b => b.Bucket.Date).Distinct().Where(day => !_preparedDays.Contains(day))];
+            string identity = await CountStore.PrepareAsync(connection, days, cancel);
+            (string? last, _identity) = (_identity, identity);
+            if (last is not null && last != identity)
+                throw new DatabaseReplacedException();
+            await CommitAsync(connection, batches, changedImages, cancel);
+            _preparedDays.UnionWith(days);
+        }
+        catch
+        {
+            // A partition that was there may be gone (dropped, or not in what was restored): looked for anew.
+            _preparedDays.Clear();
+            throw;
+        }
+    }
 
+    private static async Task CommitAsync(
+        NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
+    {
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
         await MarkStore.DecideAsync(connection, batches, cancel);
         IngestBatch[] counted = [.. batches.Where(b => b.Fate == BatchFate.Counted)];
@@ -38,3 +57,6 @@ public sealed class IngestStore(NpgsqlDataSource database)
         await transaction.CommitAsync(cancel);
     }
 }
+
+/// <summary>The database is not the one that it was: what is remembered of it (known sites, numbers of targets) is worth nothing.</summary>
+public sealed class DatabaseReplacedException() : Exception("the database was restored, replaced or started anew");

@@ -1,6 +1,7 @@
 using Dapper;
 using Npgsql;
 using NpgsqlTypes;
+using Reheat.Core;
 
 namespace Reheat.Store.Ingest;
 
@@ -61,35 +62,39 @@ internal static class MarkStore
             """
             UPDATE reheat_data.marks m
             SET position = u.position,
-                stored_traps = m.stored_traps + u.traps,
-                stored_hits = m.stored_hits + u.hits,
-                clamped_traps = m.clamped_traps + u.clamped,
+                stored_traps = m.stored_traps + least(u.traps, 9223372036854775807 - m.stored_traps),
+                stored_hits = m.stored_hits + least(u.hits, 9223372036854775807 - m.stored_hits),
+                clamped_traps = m.clamped_traps + least(u.clamped, 9223372036854775807 - m.clamped_traps),
                 wedge_traps = greatest(m.wedge_traps, u.wedge_traps),
                 ring_full_traps = greatest(m.ring_full_traps, u.full_traps),
                 ring_full_records = greatest(m.ring_full_records, u.full_records),
                 outside_traps = greatest(m.outside_traps, u.outside),
                 spurious = greatest(m.spurious, u.spurious),
+                wedge_hits = greatest(m.wedge_hits, u.wedge_hits),
+                ring_full_hits = greatest(m.ring_full_hits, u.full_hits),
                 updated_at = now()
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-                AS u (wedge, epoch, ring, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious)
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                AS u (wedge, epoch, ring, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious, wedge_hits, full_hits)
             WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring
             """, connection);
         command.Parameters.Add(Array(rings.Select(r => r.Key.Wedge), NpgsqlDbType.Text));
         command.Parameters.Add(Array(rings.Select(r => r.Key.Epoch), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(rings.Select(r => r.Key.Ring), NpgsqlDbType.Integer));
         command.Parameters.Add(Array(rings.Select(r => r.Max(b => b.To)), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => Executions(b, Core.Outcome.Trap))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => Executions(b, Core.Outcome.Hit))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => b.Clamped ? Executions(b, Core.Outcome.Trap) : 0)), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => Executions(b, Outcome.Trap)))), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => Executions(b, Outcome.Hit)))), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Clamped ? Executions(b, Outcome.Trap) : 0))), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.Traps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.DroppedTraps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.DroppedRecords), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.OutsideTraps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.Spurious), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(counters.Select(c => c.Hits), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(counters.Select(c => c.DroppedHits), NpgsqlDbType.Bigint));
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    private static long Executions(IngestBatch batch, Core.Outcome outcome)
+    private static long Executions(IngestBatch batch, Outcome outcome)
     {
         long sum = 0;
         foreach (CountRow row in batch.Rows)

@@ -4,26 +4,43 @@ using Npgsql;
 
 namespace Reheat.Store.Ingest;
 
-/// <summary>Table <c>targets</c>: names of what instructions touch, as small numbers. Cached for ever, as names never change theirs.</summary>
-public sealed class TargetStore(NpgsqlDataSource database)
+/// <summary>
+/// Table <c>targets</c>: names of what instructions touch, as small numbers. Cached for as long as the database is the same one, as names never change
+/// theirs. A fleet has some dozens; hostile ones must not use up the numbers, so a database takes <paramref name="limit"/> at most.
+/// </summary>
+public sealed class TargetStore(NpgsqlDataSource database, int limit = TargetStore.DefaultLimit)
 {
-    private readonly ConcurrentDictionary<string, short> _known = new(StringComparer.Ordinal);
+    /// <summary>Names that a database takes unless told otherwise; the numbers have 15 bits.</summary>
+    public const int DefaultLimit = 4096;
 
-    /// <summary>The number of a name, made if it is new.</summary>
-    public async ValueTask<short> GetOrAddAsync(string name, CancellationToken cancel)
+    private volatile ConcurrentDictionary<string, short> _known = new(StringComparer.Ordinal);
+
+    /// <summary>Names at most.</summary>
+    public int Limit => limit;
+
+    /// <summary>The number of a name, made if it is new; null if the database has as many names as it takes (or two more, if collectors race).</summary>
+    public async ValueTask<short?> GetOrAddAsync(string name, CancellationToken cancel)
     {
-        if (_known.TryGetValue(name, out short known))
+        // What was asked before a Forget goes into the dictionary that was thrown away.
+        ConcurrentDictionary<string, short> cache = _known;
+        if (cache.TryGetValue(name, out short known))
             return known;
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         // The identity column would burn a number at each conflict; look first.
         short? found = await connection.QuerySingleOrDefaultAsync<short?>(new CommandDefinition(
             "SELECT target FROM reheat_data.targets WHERE name = @name", new { name }, cancellationToken: cancel));
-        found ??= await connection.QuerySingleAsync<short>(new CommandDefinition(
+        found ??= await connection.QuerySingleOrDefaultAsync<short?>(new CommandDefinition(
             """
-            INSERT INTO reheat_data.targets (name) VALUES (@name)
+            INSERT INTO reheat_data.targets (name)
+            SELECT @name WHERE (SELECT count(*) FROM reheat_data.targets) < @limit
             ON CONFLICT (name) DO UPDATE SET name = excluded.name
             RETURNING target
-            """, new { name }, cancellationToken: cancel));
-        return _known[name] = found.Value;
+            """, new { name, limit }, cancellationToken: cancel));
+        if (found is { } number)
+            cache[name] = number;
+        return found;
     }
+
+    /// <summary>Forgets all names: the database is another one.</summary>
+    public void Forget() => _known = new ConcurrentDictionary<string, short>(StringComparer.Ordinal);
 }

@@ -28,8 +28,8 @@ public sealed class AnnotationListStore(NpgsqlDataSource database)
             return null;
         await VerdictStore.ReplaceAsync(connection, result.Sites, cancel);
 
-        (int Version, byte[] Sha256)? newest = await connection.QueryFirstOrDefaultAsync<(int, byte[])?>(new CommandDefinition(
-            "SELECT version, body_sha256 FROM reheat_data.annotation_lists WHERE build = @Build ORDER BY version DESC LIMIT 1",
+        (int Version, byte[] Sha256, string Provenance)? newest = await connection.QueryFirstOrDefaultAsync<(int, byte[], string)?>(new CommandDefinition(
+            "SELECT version, body_sha256, provenance FROM reheat_data.annotation_lists WHERE build = @Build ORDER BY version DESC LIMIT 1",
             new { job.Build }, transaction, cancellationToken: cancel));
         bool same = newest is { } n && n.Sha256.AsSpan().SequenceEqual(sha256);
         int version = same ? newest!.Value.Version : (newest?.Version ?? 0) + 1;
@@ -41,8 +41,35 @@ public sealed class AnnotationListStore(NpgsqlDataSource database)
             """,
             new { job.Build, version, result.Body, sha256, result.Provenance, result.Annotations, result.Refused },
             transaction, cancellationToken: cancel));
+        // Lists are carried forward: what changed here changes the next build's. One after the other, so the chain ends.
+        if (!same || newest!.Value.Provenance != result.Provenance)
+            await QueueNextAsync(connection, job.Build, cancel);
         await transaction.CommitAsync(cancel);
         return version;
+    }
+
+    private static async Task QueueNextAsync(NpgsqlConnection connection, long build, CancellationToken cancel)
+    {
+        long? next = await connection.QuerySingleAsync<long?>(new CommandDefinition(
+            "SELECT min(n.build) FROM reheat_data.builds n JOIN reheat_data.builds b USING (series) WHERE b.build = @build AND n.build > @build",
+            new { build }, cancellationToken: cancel));
+        if (next is { } following)
+            await JobStore.QueueAsync(connection, JobKind.Annotate, following, TimeSpan.Zero, cancel);
+    }
+
+    /// <summary>The newest list of the newest earlier build of the same series that has one; what is carried forward. Null if there is none.</summary>
+    public async Task<AnnotationListRow?> FindPreviousAsync(long build, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return await connection.QueryFirstOrDefaultAsync<AnnotationListRow>(new CommandDefinition(
+            """
+            SELECT l.build, l.version, l.body, l.body_sha256 AS bodysha256, l.provenance, l.annotations, l.refused, l.created_at AS createdat
+            FROM reheat_data.annotation_lists l
+            JOIN reheat_data.builds p USING (build)
+            JOIN reheat_data.builds b ON b.series = p.series
+            WHERE b.build = @build AND l.build < @build
+            ORDER BY l.build DESC, l.version DESC LIMIT 1
+            """, new { build }, cancellationToken: cancel));
     }
 
     /// <summary>A build's list; <paramref name="version"/> 0 for the newest. Null if there is none.</summary>

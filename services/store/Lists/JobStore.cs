@@ -15,7 +15,10 @@ public static class JobKind
 public sealed record JobRow(long Job, string Kind, long Build, int Attempts);
 
 /// <summary>Where a job stands.</summary>
-public sealed record JobState(string State, string? Error);
+/// <param name="State"><c>queued</c>, <c>running</c>, <c>done</c> or <c>failed</c>.</param>
+/// <param name="Error">Why its last attempt failed.</param>
+/// <param name="SupersededBy">The job that does its work instead, if it was given up for that; 0 if none.</param>
+public sealed record JobState(string State, string? Error, long SupersededBy = 0);
 
 /// <summary>
 /// Table <c>jobs</c>. Workers claim with SKIP LOCKED and wake by NOTIFY on <see cref="QueuedChannel"/>; a worker that died loses its claim when
@@ -62,10 +65,21 @@ public sealed class JobStore(NpgsqlDataSource database)
             await QueueAsync(connection, JobKind.Annotate, build, TimeSpan.FromSeconds(1), cancel);
     }
 
-    /// <summary>Claims the job that has waited longest; also one whose worker has not been heard of. Null if there is none.</summary>
+    /// <summary>
+    /// Claims the job that has waited longest; also one whose worker has not been heard of. Null if there is none. A job that takes its
+    /// worker with it (out of memory, say) has attempts like any other and must not kill workers for ever.
+    /// </summary>
     public async Task<JobRow?> ClaimAsync(string worker, TimeSpan claim, CancellationToken cancel)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        await connection.ExecuteAsync(new CommandDefinition(
+            """
+            WITH dead AS (
+                UPDATE reheat_data.jobs SET state = 'failed', finished_at = now(), worker_until = NULL,
+                    error = format('worker %s died, at attempt %s of %s', worker, attempts, @MaxAttempts)
+                WHERE state = 'running' AND worker_until < now() AND attempts >= @MaxAttempts RETURNING job)
+            SELECT pg_notify(@DoneChannel, job::text) FROM dead
+            """, new { MaxAttempts, DoneChannel }, cancellationToken: cancel));
         return await connection.QuerySingleOrDefaultAsync<JobRow>(new CommandDefinition(
             """
             UPDATE reheat_data.jobs SET state = 'running', worker = @worker, worker_until = now() + @claim, attempts = attempts + 1
@@ -110,7 +124,7 @@ public sealed class JobStore(NpgsqlDataSource database)
         return finished == 1;
     }
 
-    /// <summary>Puts a claimed job back, later at each attempt, or marks it failed after the last.</summary>
+    /// <summary>Puts a claimed job back, later at each attempt, or marks it failed after the last; also if another one waits, which then does its work.</summary>
     public async Task FailAsync(long job, string worker, string error, CancellationToken cancel)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
@@ -118,13 +132,43 @@ public sealed class JobStore(NpgsqlDataSource database)
             """
             WITH put AS (
                 UPDATE reheat_data.jobs j SET
-                    state = CASE WHEN attempts >= @MaxAttempts OR EXISTS (
-                                SELECT FROM reheat_data.jobs q WHERE q.kind = j.kind AND q.build = j.build AND q.state = 'queued')
-                            THEN 'failed' ELSE 'queued' END,
+                    state = CASE WHEN attempts >= @MaxAttempts OR n.next IS NOT NULL THEN 'failed' ELSE 'queued' END,
+                    superseded_by = n.next,
                     run_after = now() + interval '1 second' * power(2, attempts), error = @error, finished_at = now()
-                WHERE job = @job AND worker = @worker AND state = 'running' RETURNING job, state)
+                FROM (SELECT @job AS job, (SELECT q.job FROM reheat_data.jobs q JOIN reheat_data.jobs me USING (kind, build)
+                                           WHERE me.job = @job AND q.state = 'queued') AS next) n
+                WHERE j.job = n.job AND worker = @worker AND state = 'running' RETURNING j.job, state)
             SELECT pg_notify(CASE state WHEN 'failed' THEN @DoneChannel ELSE @QueuedChannel END, job::text) FROM put
             """, new { job, worker, error, MaxAttempts, DoneChannel, QueuedChannel }, cancellationToken: cancel));
+    }
+
+    /// <summary>Puts back a job that its worker cannot finish now, as if it had not been claimed.</summary>
+    public async Task PutBackAsync(long job, string worker, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        await connection.ExecuteAsync(new CommandDefinition(
+            """
+            WITH put AS (
+                UPDATE reheat_data.jobs j SET
+                    state = CASE WHEN n.next IS NULL THEN 'queued' ELSE 'failed' END,
+                    superseded_by = n.next, attempts = attempts - 1, run_after = now(), worker = NULL, worker_until = NULL
+                FROM (SELECT @job AS job, (SELECT q.job FROM reheat_data.jobs q JOIN reheat_data.jobs me USING (kind, build)
+                                           WHERE me.job = @job AND q.state = 'queued') AS next) n
+                WHERE j.job = n.job AND worker = @worker AND state = 'running' RETURNING j.job, state)
+            SELECT pg_notify(CASE state WHEN 'failed' THEN @DoneChannel ELSE @QueuedChannel END, job::text) FROM put
+            """, new { job, worker, DoneChannel, QueuedChannel }, cancellationToken: cancel));
+    }
+
+    /// <summary>Open jobs of earlier builds of the same series, in order of build: their lists go into this build's.</summary>
+    public async Task<IReadOnlyList<long>> OpenBeforeAsync(string kind, long build, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return [.. await connection.QueryAsync<long>(new CommandDefinition(
+            """
+            SELECT j.job FROM reheat_data.jobs j JOIN reheat_data.builds e USING (build) JOIN reheat_data.builds b USING (series)
+            WHERE b.build = @build AND e.build < @build AND j.kind = @kind AND j.state IN ('queued', 'running')
+            ORDER BY e.build, j.job
+            """, new { kind, build }, cancellationToken: cancel))];
     }
 
     /// <summary>Where a job stands; null if there is no such job.</summary>
@@ -132,6 +176,6 @@ public sealed class JobStore(NpgsqlDataSource database)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         return await connection.QuerySingleOrDefaultAsync<JobState>(new CommandDefinition(
-            "SELECT state, error FROM reheat_data.jobs WHERE job = @job", new { job }, cancellationToken: cancel));
+            "SELECT state, error, coalesce(superseded_by, 0) AS supersededby FROM reheat_data.jobs WHERE job = @job", new { job }, cancellationToken: cancel));
     }
 }

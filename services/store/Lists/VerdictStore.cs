@@ -25,10 +25,13 @@ public sealed record ObservedSite(
 /// <param name="Unit">Compile unit.</param>
 /// <param name="Source"><c>file:line</c>, or empty.</param>
 /// <param name="Instruction">The instruction, as a person reads it.</param>
+/// <param name="Ordinal">Its ordinal in the function, as lists count; -1 if it has none.</param>
 /// <param name="Refusal">Name of the reason why the list does not annotate it, or null if it does.</param>
 /// <param name="Detail">More on the reason.</param>
+/// <param name="DoubtedCode">The bytes that a wedge told, if it is for them that the site is refused: they may be wrong, and are asked for again.</param>
 public sealed record SiteVerdict(
-    CountKey Key, string Function, long FunctionOffset, string Unit, string Source, string Instruction, string? Refusal, string Detail);
+    CountKey Key, string Function, long FunctionOffset, string Unit, string Source, string Instruction, int Ordinal, string? Refusal, string Detail,
+    byte[]? DoubtedCode = null);
 
 /// <summary>Tables <c>resolutions</c> and <c>verdicts</c>, and the question they answer.</summary>
 public sealed class VerdictStore(NpgsqlDataSource database)
@@ -40,9 +43,9 @@ public sealed class VerdictStore(NpgsqlDataSource database)
         IEnumerable<ObservedRow> rows = await connection.QueryAsync<ObservedRow>(new CommandDefinition(
             """
             SELECT s.site, s.build_id AS buildid, s.address, s.code, t.operation, t.size, t.target, g.name AS targetname,
-                   coalesce(sum(t.executions) FILTER (WHERE t.outcome = 1), 0)::bigint AS traps,
-                   coalesce(sum(t.executions) FILTER (WHERE t.outcome = 2), 0)::bigint AS hits,
-                   sum(t.elements)::bigint AS elements,
+                   coalesce(reheat.saturated(sum(t.executions) FILTER (WHERE t.outcome = 1)), 0) AS traps,
+                   coalesce(reheat.saturated(sum(t.executions) FILTER (WHERE t.outcome = 2)), 0) AS hits,
+                   reheat.saturated(sum(t.elements)) AS elements,
                    reheat.distinct_wedges(bit_or(t.wedges)) AS wedges
             FROM reheat_data.build_images bi
             JOIN reheat_data.sites s USING (build_id)
@@ -65,14 +68,15 @@ public sealed class VerdictStore(NpgsqlDataSource database)
         SiteVerdict[] sites = [.. verdicts.DistinctBy(v => v.Key.Site)];
         await connection.ExecuteAsync(new CommandDefinition(
             """
-            INSERT INTO reheat_data.resolutions AS r (site, function, function_offset, unit, source, instruction)
-            SELECT * FROM unnest(@ids, @functions, @offsets, @units, @sources, @instructions) AS u (site, function, function_offset, unit, source, instruction)
+            INSERT INTO reheat_data.resolutions AS r (site, function, function_offset, unit, source, instruction, ordinal)
+            SELECT * FROM unnest(@ids, @functions, @offsets, @units, @sources, @instructions, @ordinals)
+                AS u (site, function, function_offset, unit, source, instruction, ordinal)
             ORDER BY site
             ON CONFLICT (site) DO UPDATE
             SET function = excluded.function, function_offset = excluded.function_offset, unit = excluded.unit,
-                source = excluded.source, instruction = excluded.instruction
-            WHERE (r.function, r.function_offset, r.unit, r.source, r.instruction)
-                IS DISTINCT FROM (excluded.function, excluded.function_offset, excluded.unit, excluded.source, excluded.instruction)
+                source = excluded.source, instruction = excluded.instruction, ordinal = excluded.ordinal
+            WHERE (r.function, r.function_offset, r.unit, r.source, r.instruction, r.ordinal)
+                IS DISTINCT FROM (excluded.function, excluded.function_offset, excluded.unit, excluded.source, excluded.instruction, excluded.ordinal)
             """,
             new
             {
@@ -82,6 +86,7 @@ public sealed class VerdictStore(NpgsqlDataSource database)
                 units = sites.Select(s => s.Unit).ToArray(),
                 sources = sites.Select(s => s.Source).ToArray(),
                 instructions = sites.Select(s => s.Instruction).ToArray(),
+                ordinals = sites.Select(s => s.Ordinal).ToArray(),
             }, cancellationToken: cancel));
         await connection.ExecuteAsync(new CommandDefinition(
             """
@@ -100,6 +105,28 @@ public sealed class VerdictStore(NpgsqlDataSource database)
                 refusals = verdicts.Select(v => v.Refusal).ToArray(),
                 details = verdicts.Select(v => v.Detail).ToArray(),
             }, cancellationToken: cancel));
+        await SiteStore.DoubtCodeAsync(connection, [.. verdicts.Where(v => v.DoubtedCode is not null).Select(v => (v.Key.Site, v.DoubtedCode!))], cancel);
+    }
+
+    /// <summary>
+    /// Builds with a site that was refused for want of traps or wedges and has enough by now. Counts that grow queue no job (they would
+    /// at every batch), so workers ask this now and then; it reads only the sites that wait.
+    /// </summary>
+    public async Task<IReadOnlyList<long>> QuorumMetAsync(long minimumTraps, int minimumWedges, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return [.. await connection.QueryAsync<long>(new CommandDefinition(
+            """
+            SELECT DISTINCT bi.build
+            FROM reheat_data.verdicts v
+            JOIN reheat_data.sites s USING (site)
+            JOIN reheat_data.build_images bi USING (build_id)
+            CROSS JOIN LATERAL (
+                SELECT sum(t.executions) AS executions, bit_or(t.wedges) AS wedges FROM reheat_data.site_totals t
+                WHERE t.site = v.site AND t.operation = v.operation AND t.size = v.size AND t.target = v.target) seen
+            WHERE v.refusal = 'quorum-not-met' AND seen.executions >= @minimumTraps AND reheat.distinct_wedges(seen.wedges) >= @minimumWedges
+            ORDER BY bi.build
+            """, new { minimumTraps, minimumWedges }, cancellationToken: cancel))];
     }
 
     private sealed class ObservedRow

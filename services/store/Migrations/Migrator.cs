@@ -24,6 +24,13 @@ public sealed class Migrator(NpgsqlDataSource database, ILogger<Migrator> log)
     internal async Task<int> MigrateAsync(IReadOnlyList<Migration> migrations, CancellationToken cancel)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        NoticeEventHandler tell = (_, told) =>
+        {
+            // "already exists, skipping" and the like stand in class 42; what a script has to say is raised with the class of success.
+            if (told.Notice.SqlState == PostgresErrorCodes.SuccessfulCompletion)
+                Log.MigrationNotice(log, told.Notice.MessageText);
+        };
+        connection.Notice += tell;
         await connection.ExecuteAsync(new CommandDefinition("SELECT pg_advisory_lock(@LockKey)", new { LockKey }, cancellationToken: cancel));
         try
         {
@@ -53,6 +60,7 @@ public sealed class Migrator(NpgsqlDataSource database, ILogger<Migrator> log)
         }
         finally
         {
+            connection.Notice -= tell;
             await connection.ExecuteAsync("SELECT pg_advisory_unlock(@LockKey)", new { LockKey });
         }
     }

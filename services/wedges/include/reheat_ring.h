@@ -4,7 +4,8 @@
  *
  * Layout. A session is a directory; the wedge creates it and everything in it:
  *
- *	wedge.info	text, "key value" a line: kind, version, guest; further keys are the wedge's own
+ *	wedge.info	text, "key value" a line: kind, version, guest, pid-namespace (the inode number of
+ *			/proc/self/ns/pid, to which producer_pid belongs); further keys are the wedge's own
  *	ring-N		one ring for each producer N (a vCPU, a CPU, a thread)
  *	code		the bytes of each recorded instruction, once a site (struct rh_code_header below)
  *
@@ -17,7 +18,11 @@
  *
  * Contract.
  *  - One producer and one consumer per ring. The producer alone writes head, the counters and records; the consumer
- *    alone writes tail and the consumer fields.
+ *    alone writes tail and the consumer fields. A consumer holds a lock on the ring's whole file (fcntl F_OFD_SETLK,
+ *    F_WRLCK) for as long as it consumes; consumer_pid is for people (process numbers mean nothing in another PID namespace, or once used again).
+ *  - A producer that is gone without closing is found out by producer_pid, and only by a consumer in the same PID
+ *    namespace, which wedge.info tells. In another one, or if the wedge is no process (a kernel), a ring ends by closed
+ *    alone, or when the consumer is told that the wedge has ended (reheat agent --ended).
  *  - The producer fills a record, then stores head with release order. The consumer loads head with acquire order,
  *    so that it never sees a record half written. The consumer stores tail with release order once a record is safe
  *    elsewhere (acknowledged by a collector, or synced to a spool); the producer loads tail with acquire order before
@@ -26,8 +31,11 @@
  *    that reading them twice is harmless.
  *  - traps counts executions, records counts what was pushed: head == records written. A "rep" string instruction
  *    pushes one record per element; all but an execution's first carry RH_CONTINUED and are no traps of their own.
- *    So traps == records pushed without RH_CONTINUED + dropped_traps, always but in the middle of a push, where traps
- *    is one ahead: a producer that was killed there leaves it so, and that one trap was not recorded.
+ *    So traps == records pushed without RH_CONTINUED and RH_HIT + dropped_traps, always but in the middle of a push,
+ *    where traps is one ahead: a producer that was killed there leaves it so, and that one trap was not recorded.
+ *  - A record with RH_HIT is an execution of an annotated site that a rewriting wedge would not trap; an observing wedge
+ *    records it all the same. Hits are no traps and have counters of their own, just as exact:
+ *    hits == records pushed with RH_HIT and without RH_CONTINUED + dropped_hits.
  *  - A site's bytes are in the code file before its first record is below head.
  *  - Whoever wants the last record loads closed (acquire) before head: what is below a head loaded then is all.
  *  - A record's sequence is the low half of its position. A consumer that finds another value has met a corrupted
@@ -35,7 +43,8 @@
  *  - Crash of the producer: what is below head is whole and stays readable; the file is never reused. A restarted
  *    wedge makes a new ring with a new epoch.
  *  - Crash of the consumer: tail stays where it was; the next consumer begins there. Nothing is lost until the ring is full.
- *  - The format version changes with any change of meaning. A consumer refuses versions it does not know.
+ *  - The format version changes with any change of meaning. A consumer refuses versions it does not know. Version 2 added
+ *    RH_HIT and its counters; a ring of version 1 has neither, and reads as one of version 2 without hits.
  *
  * All fields are little endian; x86 is the only guest so far.
  */
@@ -62,7 +71,7 @@ typedef u64 rh_u64;
 
 #define RH_RING_MAGIC		0x474e495254414548ull	/* "HEATRING" */
 #define RH_CODE_MAGIC		0x45444f4354414548ull	/* "HEATCODE" */
-#define RH_FORMAT_VERSION	1u
+#define RH_FORMAT_VERSION	2u
 #define RH_HEADER_BYTES		4096u
 #define RH_RECORD_BYTES		32u
 #define RH_DEFAULT_CAPACITY	(1u << 20)		/* 32 MiB a ring: some ten seconds of a guest that scrolls a VGA console */
@@ -81,6 +90,7 @@ enum rh_operation {
 /* rh_record.flags */
 #define RH_CONTINUED		0x01u	/* further element of the execution begun by an earlier record of the same site */
 #define RH_ACCESS_VIRTUAL	0x02u	/* access is guest-virtual; otherwise it is guest-physical */
+#define RH_HIT			0x04u	/* by an annotated site: no trap where the wedge rewrites */
 
 /* rh_record.target: an index into the session's target names, or: */
 #define RH_TARGET_BY_ADDRESS	0xffffu	/* the consumer names it from the physical address */
@@ -121,8 +131,11 @@ struct rh_ring_header {
 	rh_u32 pad1;
 
 	rh_u64 tail __attribute__((aligned(64)));
-	rh_u32 consumer_pid;		/* 0: none attached */
+	rh_u32 consumer_pid;		/* 0: none attached; the lock tells */
 	rh_u32 pad2;
+
+	rh_u64 hits __attribute__((aligned(64)));	/* the producer's again; executions of annotated sites, pushed or dropped */
+	rh_u64 dropped_hits;		/* those that found the ring full; their records are in dropped_records */
 };
 
 /*
@@ -203,15 +216,15 @@ static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8
 {
 	struct rh_ring_header *h = p->header;
 	rh_u64 head = p->head;
-	rh_u64 trap = (flags & RH_CONTINUED) ? 0 : 1;
+	rh_u64 execution = (flags & RH_CONTINUED) ? 0 : 1;
 	struct rh_record *r;
 
 	if (__builtin_expect(head - p->tail_seen > p->mask, 0)) {
 		p->tail_seen = __atomic_load_n(&h->tail, __ATOMIC_ACQUIRE);
 		if (head - p->tail_seen > p->mask) {
 			rh_count(&h->dropped_records, 1);
-			rh_count(&h->dropped_traps, trap);
-			rh_count(&h->traps, trap);
+			rh_count((flags & RH_HIT) ? &h->dropped_hits : &h->dropped_traps, execution);
+			rh_count((flags & RH_HIT) ? &h->hits : &h->traps, execution);
 			return 0;
 		}
 	}
@@ -227,7 +240,7 @@ static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8
 	r->flags = flags;
 	r->reserved = 0;
 	p->head = head + 1;
-	rh_count(&h->traps, trap);
+	rh_count((flags & RH_HIT) ? &h->hits : &h->traps, execution);
 	__atomic_store_n(&h->head, head + 1, __ATOMIC_RELEASE);
 	return 1;
 }

@@ -32,6 +32,23 @@ static bool continues(struct vcpu *v, uintptr_t ref, uint8_t operation, enum sha
 	}
 }
 
+static void record(struct vcpu *v, uintptr_t ref, uint64_t physical, uint8_t operation, unsigned int size, bool more)
+{
+	uint64_t name = ref_ip(ref);
+	bool hit;
+
+	if (ref & REF_PACKED) {
+		hit = annotated_find(name, &name);
+	} else {
+		if (unlikely(!__atomic_load_n(&ref_site(ref)->told, __ATOMIC_ACQUIRE)))
+			site_tell(ref_site(ref));
+		name = ref_site(ref)->name;
+		hit = ref_site(ref)->hit;
+	}
+	rh_push(&v->ring, name, physical, operation, (uint8_t)size, RH_TARGET_BY_ADDRESS, v->index, 1,
+		(more ? RH_CONTINUED : 0) | (hit ? RH_HIT : 0));
+}
+
 static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr,
 		   uintptr_t ref, enum shape shape, bool inside)
 {
@@ -54,14 +71,10 @@ static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual,
 		return;
 	}
 	more = continues(v, ref, operation, shape, virtual, size);
-	if (!inside) {
+	if (inside)
+		record(v, ref, physical, operation, size, more);
+	else
 		rh_count(&v->ring.header->outside_traps, !more);
-	} else {
-		if (!(ref & REF_PACKED) && unlikely(!__atomic_load_n(&ref_site(ref)->told, __ATOMIC_ACQUIRE)))
-			site_tell(ref_site(ref));
-		rh_push(&v->ring, ref_ip(ref), physical, operation, (uint8_t)size, RH_TARGET_BY_ADDRESS, v->index, 1,
-			more ? RH_CONTINUED : 0);
-	}
 	leave(v);
 }
 

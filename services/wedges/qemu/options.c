@@ -65,6 +65,8 @@ static int parse(const char *argument)
 		options.dir = strdup(value);
 	else if (IS("guest"))
 		options.guest = strdup(value);
+	else if (IS("annotated"))
+		options.annotated = strdup(value);
 	else if (IS("inside"))
 		return parse_range(argument, value);
 	else if (IS("capacity"))
@@ -78,7 +80,7 @@ static int parse(const char *argument)
 	else if (IS("filter"))
 		return parse_switch(argument, value, &options.filter);
 	else
-		return refuse(argument, "dir, guest, inside, capacity, bits, walk or filter");
+		return refuse(argument, "dir, guest, inside, annotated, capacity, bits, walk or filter");
 #undef IS
 	return 0;
 }

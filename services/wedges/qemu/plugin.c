@@ -1,8 +1,8 @@
 /*
  * plugin.c: the wedge as QEMU loads it.
  *
- *	-plugin libreheat-qemu.so,dir=DIR[,guest=NAME][,inside=0xLOW-0xHIGH]...[,capacity=N][,bits=16|32|64]
- *		[,walk=off][,filter=off]
+ *	-plugin libreheat-qemu.so,dir=DIR[,guest=NAME][,inside=0xLOW-0xHIGH]...[,annotated=FILE][,capacity=N]
+ *		[,bits=16|32|64][,walk=off][,filter=off]
  */
 #include <stdio.h>
 
@@ -44,7 +44,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		fprintf(stderr, "reheat: user-mode emulation has no devices; use qemu-system-*\n");
 		return -1;
 	}
-	if (options_parse(argc, argv))
+	if (options_parse(argc, argv) || annotated_open())
 		return -1;
 	physical_open();
 	translate_open(info);

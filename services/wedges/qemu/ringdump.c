@@ -1,7 +1,7 @@
 /*
  * ringdump.c: reads a session directory without the header's own functions, as a second opinion on what is in it.
  *
- *	ringdump DIR		traps and elements for each operation and physical page, then the counters
+ *	ringdump DIR		traps, hits and elements for each operation and physical page, then the counters
  *	ringdump -r DIR		every record, in order within its ring
  *	ringdump -c DIR		the code file
  */
@@ -21,16 +21,17 @@ static const char *const operations[] = { "?", "read", "write", "exchange", "pt-
 					  "sensitive" };
 
 struct sum {
-	uint64_t page, traps, elements, bytes;
+	uint64_t page, traps, hits, elements, bytes;
 	int operation;
 };
 
 static struct sum sums[65536];
 static unsigned int n_sums;
-static uint64_t total[8];	/* records traps traps_counted dropped_traps dropped_records outside spurious corrupted */
+/* records traps traps_counted dropped_traps dropped_records outside spurious corrupted hits hits_counted dropped_hits */
+static uint64_t total[11];
 static int open_rings, rings;
 
-static void add(uint64_t page, int operation, uint64_t traps, uint64_t elements, uint64_t bytes)
+static void add(uint64_t page, int operation, unsigned int flags, uint64_t elements, uint64_t bytes)
 {
 	unsigned int i;
 
@@ -43,7 +44,8 @@ static void add(uint64_t page, int operation, uint64_t traps, uint64_t elements,
 	}
 	if (i == n_sums)
 		sums[n_sums++] = (struct sum){ .page = page, .operation = operation };
-	sums[i].traps += traps;
+	sums[i].traps += !(flags & (RH_CONTINUED | RH_HIT));
+	sums[i].hits += (flags & (RH_CONTINUED | RH_HIT)) == RH_HIT;
 	sums[i].elements += elements;
 	sums[i].bytes += bytes;
 }
@@ -94,8 +96,8 @@ static void ring(const char *dir, const char *name, int list)
 	char *p = map(dir, name, &bytes);
 	uint64_t capacity = u64(p, 24), head = u64(p, 64), tail = u64(p, 128), at;
 
-	if (u64(p, 0) != RH_RING_MAGIC || u32(p, 8) != 1 || u32(p, 16) != 32 || bytes != 4096 + capacity * 32) {
-		fprintf(stderr, "ringdump: %s/%s: not a ring of version 1\n", dir, name);
+	if (u64(p, 0) != RH_RING_MAGIC || (u32(p, 8) != 1 && u32(p, 8) != 2) || u32(p, 16) != 32 || bytes != 4096 + capacity * 32) {
+		fprintf(stderr, "ringdump: %s/%s: not a ring of version 1 or 2\n", dir, name);
 		exit(1);
 	}
 	for (at = tail; at < head; at++) {
@@ -110,8 +112,9 @@ static void ring(const char *dir, const char *name, int list)
 		if (list)
 			printf("%s %u %016" PRIx64 " %s %" PRIx64 " %u %u %u\n", name, u32(r, 24) >> 16, u64(r, 0),
 			       operations[operation], u64(r, 8), size, elements, flags);
-		add(u64(r, 8) & ~0xfffull, (int)operation, !(flags & RH_CONTINUED), elements, (uint64_t)size * elements);
-		total[1] += !(flags & RH_CONTINUED);
+		add(u64(r, 8) & ~0xfffull, (int)operation, flags, elements, (uint64_t)size * elements);
+		total[1] += !(flags & (RH_CONTINUED | RH_HIT));
+		total[8] += (flags & (RH_CONTINUED | RH_HIT)) == RH_HIT;
 	}
 	total[0] += head;
 	total[2] += u64(p, 72);
@@ -119,6 +122,8 @@ static void ring(const char *dir, const char *name, int list)
 	total[4] += u64(p, 88);
 	total[5] += u64(p, 96);
 	total[6] += u64(p, 104);
+	total[9] += u64(p, 192);
+	total[10] += u64(p, 200);
 	open_rings += !u32(p, 112);
 	rings++;
 }
@@ -177,10 +182,12 @@ int main(int argc, char **argv)
 		return 0;
 	qsort(sums, n_sums, sizeof(*sums), by_page);
 	for (i = 0; i < n_sums; i++)
-		printf("%-8s %016" PRIx64 " traps %" PRIu64 " elements %" PRIu64 " bytes %" PRIu64 "\n",
-		       operations[sums[i].operation], sums[i].page, sums[i].traps, sums[i].elements, sums[i].bytes);
+		printf("%-8s %016" PRIx64 " traps %" PRIu64 " hits %" PRIu64 " elements %" PRIu64 " bytes %" PRIu64
+		       "\n", operations[sums[i].operation], sums[i].page, sums[i].traps, sums[i].hits, sums[i].elements,
+		       sums[i].bytes);
 	printf("rings %d open %d records %" PRIu64 " traps %" PRIu64 " counted %" PRIu64 " dropped %" PRIu64
-	       " dropped-records %" PRIu64 " outside %" PRIu64 " spurious %" PRIu64 " corrupted %" PRIu64 "\n",
-	       rings, open_rings, total[0], total[1], total[2], total[3], total[4], total[5], total[6], total[7]);
+	       " dropped-records %" PRIu64 " outside %" PRIu64 " spurious %" PRIu64 " corrupted %" PRIu64 " hits %" PRIu64
+	       " hits-counted %" PRIu64 " dropped-hits %" PRIu64 "\n", rings, open_rings, total[0], total[1], total[2],
+	       total[3], total[4], total[5], total[6], total[7], total[8], total[9], total[10]);
 	return total[7] != 0;
 }

@@ -86,6 +86,7 @@ static int publish(const char *temporary, const char *name)
 static int write_info(const qemu_info_t *info)
 {
 	char temporary[32];
+	struct stat pids;
 	FILE *out;
 	int i, file;
 
@@ -95,8 +96,12 @@ static int write_info(const qemu_info_t *info)
 	if (!out)
 		return complain(temporary, "cannot create");
 	fprintf(out, "kind qemu\nversion %s\nguest %s\n", WEDGE_VERSION, options.guest);
+	if (!stat("/proc/self/ns/pid", &pids))
+		fprintf(out, "pid-namespace %llu\n", (unsigned long long)pids.st_ino);
 	fprintf(out, "arch %s\npid %d\nepoch %016llx\ncreated %llu\n", info->target_name, (int)getpid(),
 		(unsigned long long)epoch, (unsigned long long)created);
+	if (options.annotated)
+		fprintf(out, "annotated %u\n", annotated_count());
 	fprintf(out, "capacity %llu\naddresses %s\n", (unsigned long long)options.capacity, physical_source());
 	for (i = 0; i < options.ranges; i++)
 		fprintf(out, "inside 0x%llx-0x%llx\n", (unsigned long long)options.inside[i].low,

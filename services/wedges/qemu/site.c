@@ -34,7 +34,8 @@ static struct site *make(uint64_t ip, const uint8_t *bytes, size_t length, struc
 		total += CHUNK;
 	}
 	s = &chunk[used++];
-	s->ip = ip;
+	s->ip = s->name = ip;
+	s->hit = annotated_find(ip, &s->name);
 	s->length = (uint8_t)length;
 	memcpy(s->bytes, bytes, length);
 	s->next = *head;
@@ -68,7 +69,7 @@ void site_tell(struct site *site)
 		for (s = *bucket(site->ip); s; s = s->next)
 			if (s->ip == site->ip)
 				__atomic_store_n(&s->told, 0, __ATOMIC_RELAXED);
-		session_tell(site->ip, site->bytes, site->length);
+		session_tell(site->name, site->bytes, site->length);
 		__atomic_store_n(&site->told, 1, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&lock);

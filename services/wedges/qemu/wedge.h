@@ -1,7 +1,7 @@
 /*
  * wedge.h: what the parts of the QEMU wedge share. Stages in the order of the data path: options, session, translate
  * (which instruction gets which callback), access (the callbacks), ram and physical (was it a device, and where), run
- * (executions of rep), site and code.
+ * (executions of rep), annotated (is it a hit), site and code.
  */
 #ifndef REHEAT_WEDGE_H
 #define REHEAT_WEDGE_H
@@ -25,6 +25,7 @@ struct range {
 struct options {
 	const char *dir;
 	const char *guest;
+	const char *annotated;		/* file of the annotated places, or none */
 	struct range inside[MAX_RANGES];
 	int ranges;
 	uint64_t capacity;		/* records a ring */
@@ -43,10 +44,12 @@ bool options_inside(uint64_t ip);
 
 struct site {
 	uint64_t ip;
+	uint64_t name;			/* ip, or, in an annotated site's thunk, the site's address */
 	struct site *next;		/* in its bucket, newest first */
 	uint8_t length;
 	uint8_t bytes[15];
-	uint8_t told;			/* the code file's last entry for ip has these bytes */
+	uint8_t told;			/* the code file's last entry for name has these bytes */
+	uint8_t hit;			/* it is annotated */
 };
 
 /*
@@ -81,6 +84,14 @@ static inline unsigned int ref_length(uintptr_t ref)
 uintptr_t site_intern(uint64_t ip, const uint8_t *bytes, size_t length);
 /* Writes the site's bytes to the code file unless they are its last entry already. */
 void site_tell(struct site *site);
+
+/* annotated.c: the places that records of the guest's own images name */
+
+/* Reads options.annotated. Returns 0, or -1 after a message that names the file and the line. */
+int annotated_open(void);
+unsigned int annotated_count(void);
+/* True if the instruction at ip is an annotated site's; then the address that the site is called by. */
+bool annotated_find(uint64_t ip, uint64_t *site);
 
 /* session.c: the directory, its rings and its code file */
 

@@ -57,8 +57,8 @@ public sealed class AwayTests : IAsyncLifetime
     public async Task A_database_that_crashes_at_the_start_and_later_is_waited_for()
     {
         const int Chunk = 5_000;
-        DirectoryInfo directory = Directory.CreateTempSubdirectory("reheat-pg-away-");
-        PrivateCluster cluster = await PrivateCluster.StartAsync(directory.FullName, NullLogger.Instance, CancellationToken.None);
+        string directory = TestCluster.NewDirectory();
+        PrivateCluster cluster = await PrivateCluster.StartAsync(directory, NullLogger.Instance, CancellationToken.None);
         await using (var source = NpgsqlDataSource.Create(cluster.ConnectionString))
             await new Migrator(source, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
         await cluster.StopAsync(immediate: true, CancellationToken.None);
@@ -77,14 +77,14 @@ public sealed class AwayTests : IAsyncLifetime
             {
                 Task feeding = wedge.FeedAsync(seed: 8 + start, Chunk, Code, step: 1, Sites, group: 20, pauseMicroseconds: 2_000);
                 long before = agent.Status.Acknowledged;
-                cluster = await PrivateCluster.StartAsync(directory.FullName, NullLogger.Instance, CancellationToken.None);
+                cluster = await PrivateCluster.StartAsync(directory, NullLogger.Instance, CancellationToken.None);
                 await agent.AcknowledgedAsync(before + 1);
                 await cluster.StopAsync(immediate: true, CancellationToken.None);
                 await feeding;
             }
             long[] fed = await wedge.FedAsync(Sites);
             await wedge.CloseAsync();
-            cluster = await PrivateCluster.StartAsync(directory.FullName, NullLogger.Instance, CancellationToken.None);
+            cluster = await PrivateCluster.StartAsync(directory, NullLogger.Instance, CancellationToken.None);
             await agent.DeliveredAsync();
 
             NpgsqlConnection.ClearAllPools();
@@ -92,6 +92,6 @@ public sealed class AwayTests : IAsyncLifetime
             Assert.Equal(Enumerable.Range(0, Sites).ToDictionary(i => (long)Code + i, i => fed[i]), await database.ByAddressAsync());
         }
         await cluster.DisposeAsync();
-        directory.Delete(recursive: true);
+        Directory.Delete(directory, recursive: true);
     }
 }

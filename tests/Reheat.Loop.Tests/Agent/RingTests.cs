@@ -208,17 +208,73 @@ public sealed class RingTests : IAsyncLifetime
     {
         using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);
         await wedge.PushAsync(Code);
-        await wedge.CommandAsync($"consumer 0 {wedge.ProcessId}");
-        await using (var second = new RunningAgent(_server.Address, Session, _image.Loaded()))
+        await using (var first = new RunningAgent(_server.Address, Session, _image.Loaded()))
         {
+            await first.AcknowledgedAsync(1);
+            await wedge.CommandAsync("consumer 0 4194304"); // beyond the largest process number here, as one of another PID namespace may be
+            await using var second = new RunningAgent(_server.Address, Session, _image.Loaded());
             AgentException refused = await Assert.ThrowsAsync<AgentException>(second.DeliveredAsync);
-            Assert.Contains($"process {wedge.ProcessId} reads this ring already", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("process 4194304 (in its own PID namespace) reads this ring already", refused.Message, StringComparison.Ordinal);
         }
-        await wedge.CommandAsync("consumer 0 4194304"); // beyond the largest process number: it is gone
+        await wedge.CommandAsync($"consumer 0 {wedge.ProcessId}"); // a number that was used again is no consumer
+        await wedge.PushAsync(Code);
         await wedge.CloseAsync();
         await using var heir = new RunningAgent(_server.Address, Session, _image.Loaded());
         await heir.DeliveredAsync();
-        await _database.AssertTrapsAsync(1);
+        await _database.AssertTrapsAsync(2);
+    }
+
+    [Fact]
+    public async Task A_wedge_of_another_PID_namespace_has_ended_when_it_says_so_or_someone_does()
+    {
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);
+        await File.AppendAllTextAsync(Path.Combine(Session, "wedge.info"), "pid-namespace 1\n");
+        await wedge.PushAsync(Code, repeat: 3);
+        await using var agent = new RunningAgent(_server.Address, Session, _image.Loaded());
+        await agent.AcknowledgedAsync(3);
+        await wedge.KillAsync();
+        await Task.Delay(300);
+
+        Assert.False(agent.HasEnded);
+        Assert.Contains(agent.Log.Warnings, w => w.Contains("another PID namespace", StringComparison.Ordinal) && w.Contains("--ended", StringComparison.Ordinal));
+        agent.WedgeEnded();
+        await agent.DeliveredAsync();
+        await _database.AssertTrapsAsync(3);
+    }
+
+    [Fact]
+    public async Task Records_that_the_collector_never_takes_are_given_up_and_counted_and_the_others_are_kept()
+    {
+        await _database.ExecuteAsync($"ALTER TABLE reheat_data.sites ADD CONSTRAINT unwanted CHECK (address <> {Code + 7})");
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);
+        await wedge.PushAsync(Code, repeat: 1000);
+        await wedge.PushAsync(Code + 7);
+        await wedge.PushAsync(Code, repeat: 1000);
+        await wedge.CloseAsync();
+        await using var agent = new RunningAgent(_server.Address, Session, _image.Loaded(), errorsExpected: true);
+        await agent.DeliveredAsync();
+
+        (long recorded, long stored, long dropped, long pending) = Assert.Single(await _database.RowsAsync<(long, long, long, long)>(
+            "SELECT recorded, stored, dropped, pending FROM reheat.accounting"));
+        Assert.Equal((2001, 2001, 0), (recorded, stored + dropped, pending));
+        Assert.InRange(dropped, 1, 64);
+        Assert.Equal([("refused", dropped, dropped)], await _database.RowsAsync<(string, long, long)>("SELECT reason, traps, records FROM reheat.drops"));
+        Assert.Contains("unwanted", Assert.Single(agent.Log.Errors), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Counters_that_the_collector_never_takes_stop_the_agent_with_its_reason_once_the_records_are_stored()
+    {
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);
+        await wedge.PushAsync(Code, repeat: 1000);
+        await wedge.CommandAsync($"outside 0 {1UL << 60}");
+        await wedge.CloseAsync();
+        await using var agent = new RunningAgent(_server.Address, Session, _image.Loaded());
+
+        AgentException stopped = await Assert.ThrowsAsync<AgentException>(agent.DeliveredAsync);
+
+        Assert.Contains($"counters say {1UL << 60}", stopped.Message, StringComparison.Ordinal);
+        await _database.AssertTrapsAsync(1000);
     }
 
     [Fact]

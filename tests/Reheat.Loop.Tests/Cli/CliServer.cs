@@ -35,7 +35,10 @@ public sealed class CliServer : IAsyncLifetime
         await _database.ExecuteAsync(
             """
             INSERT INTO reheat_data.site_totals
-            SELECT site, operation, size, target, 2, 300, 300, wedges, last_bucket FROM reheat_data.site_totals WHERE executions = 70
+            SELECT site, operation, size, target, 2, 300, 300, wedges, last_bucket FROM reheat_data.site_totals WHERE executions = 70;
+            INSERT INTO reheat_data.annotated_sites
+            SELECT s.site, 'lapic', s.build_id, s.address, s.address + 5, 2
+            FROM reheat_data.sites s JOIN reheat_data.site_totals t USING (site) WHERE t.executions = 70
             """);
         await Server.Annotations.PullAsync(new PullRequest { Build = new BuildSelector { Build = Observed }, Fresh = true });
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Reheat.Core.Ring;
 using Reheat.Loop.Tests.Fixtures;
 using Xunit;
 
@@ -26,6 +27,8 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("annotations pull")]
     [InlineData("annotations list")]
     [InlineData("annotations show")]
+    [InlineData("annotations diff")]
+    [InlineData("annotations by-hand")]
     [InlineData("coverage")]
     [InlineData("sites")]
     [InlineData("make")]
@@ -223,7 +226,8 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
         string session = cli.Scratch.File("session");
         using WedgeProcess wedge = await WedgeProcess.StartAsync(session);
         await wedge.PushAsync(0x401000);
-        await wedge.CommandAsync($"consumer 0 {wedge.ProcessId}");
+        using RingFile consumed = RingFile.Open(Path.Combine(session, "ring-0"), out _)!;
+        Assert.Equal(0, consumed.Attach());
 
         ReheatResult result = await cli.RunAsync("agent", "--session", session, "--image", cli.Image.Path);
 

@@ -21,3 +21,13 @@ internal sealed class SetClock(DateTimeOffset now) : TimeProvider
 
     public override DateTimeOffset GetUtcNow() => Now;
 }
+
+/// <summary>A clock whose monotonic time can be moved on; delays and timers run in real time.</summary>
+internal sealed class MovedClock : TimeProvider
+{
+    private long _moved;
+
+    public void Move(TimeSpan by) => Interlocked.Add(ref _moved, (long)(by.TotalSeconds * TimestampFrequency));
+
+    public override long GetTimestamp() => base.GetTimestamp() + Volatile.Read(ref _moved);
+}

@@ -12,7 +12,8 @@ internal sealed class LoopServer : IAsyncDisposable
     private readonly LoopLog _log = new();
     private readonly bool _errorsExpected;
 
-    private LoopServer(string database, int port, bool recompiler, TimeProvider? clock, Func<CollectorOptions, CollectorOptions>? change, bool errorsExpected)
+    private LoopServer(string database, int port, bool recompiler, TimeProvider? clock, Func<CollectorOptions, CollectorOptions>? change, bool errorsExpected,
+        Func<RecompilerOptions, RecompilerOptions>? changeRecompiler)
     {
         _errorsExpected = errorsExpected;
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
@@ -20,7 +21,10 @@ internal sealed class LoopServer : IAsyncDisposable
         var options = new CollectorOptions { Database = database, Listen = $"127.0.0.1:{port}", CommitInterval = TimeSpan.FromMilliseconds(5) };
         builder.AddCollector(change?.Invoke(options) ?? options);
         if (recompiler)
-            builder.Services.AddRecompiler(new RecompilerOptions { Database = database, LookEvery = TimeSpan.FromMilliseconds(200), Claim = TimeSpan.FromSeconds(3) });
+        {
+            var recompiling = new RecompilerOptions { Database = database, LookEvery = TimeSpan.FromMilliseconds(200), Claim = TimeSpan.FromSeconds(3) };
+            builder.Services.AddRecompiler(changeRecompiler?.Invoke(recompiling) ?? recompiling);
+        }
         if (clock is not null)
             builder.Services.AddSingleton(clock);
         _app = builder.Build();
@@ -45,9 +49,9 @@ internal sealed class LoopServer : IAsyncDisposable
 
     public static async Task<LoopServer> StartAsync(
         string database, int port = 0, bool recompiler = false, TimeProvider? clock = null, Func<CollectorOptions, CollectorOptions>? change = null,
-        bool errorsExpected = false)
+        bool errorsExpected = false, Func<RecompilerOptions, RecompilerOptions>? changeRecompiler = null)
     {
-        var server = new LoopServer(database, port, recompiler, clock, change, errorsExpected);
+        var server = new LoopServer(database, port, recompiler, clock, change, errorsExpected, changeRecompiler);
         await server._app.StartAsync();
         server.Address = CollectorHost.AddressOf(server._app.Services);
         return server;

@@ -11,17 +11,23 @@ internal sealed class RunningAgent : IAsyncDisposable
     private readonly bool _errorsExpected;
     private readonly Task _running;
 
-    public RunningAgent(Uri collector, string session, GuestImage image, string wedge = "w", Func<AgentOptions, AgentOptions>? change = null, bool errorsExpected = false)
+    public RunningAgent(Uri collector, string session, GuestImage image, string wedge = "w", Func<AgentOptions, AgentOptions>? change = null, bool errorsExpected = false,
+        TimeProvider? clock = null)
     {
         _errorsExpected = errorsExpected;
         var options = new AgentOptions { Session = session, Collector = collector, Wedge = wedge, Images = [image], Interval = TimeSpan.FromMilliseconds(10) };
-        _agent = new WedgeAgent(change?.Invoke(options) ?? options, TimeProvider.System, Log.For<WedgeAgent>());
+        _agent = new WedgeAgent(change?.Invoke(options) ?? options, clock ?? TimeProvider.System, Log.For<WedgeAgent>());
         _running = Task.Run(() => _agent.RunAsync(_stopping.Token));
     }
 
     public LoopLog Log { get; } = new();
 
     public AgentStatus Status => _agent.Status;
+
+    /// <summary>Tells the agent that the wedge has ended.</summary>
+    public void WedgeEnded() => _agent.WedgeEnded();
+
+    public bool HasEnded => _running.IsCompleted;
 
     /// <summary>Waits until the wedge has ended and all is delivered.</summary>
     public Task DeliveredAsync() => _running.WaitAsync(TimeSpan.FromSeconds(60));

@@ -18,7 +18,7 @@ public sealed class TestCluster : IAsyncLifetime
     private static TestCluster? _instance;
     private static int _databases;
 
-    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("reheat-pg-");
+    private readonly string _directory = NewDirectory();
 
     internal static TestCluster Instance => _instance ?? throw new InvalidOperationException("the assembly fixture has not started");
 
@@ -26,7 +26,7 @@ public sealed class TestCluster : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Cluster = await PrivateCluster.StartAsync(_directory.FullName, NullLogger.Instance, CancellationToken.None);
+        Cluster = await PrivateCluster.StartAsync(_directory, NullLogger.Instance, CancellationToken.None);
         await Cluster.MakeDatabaseAsync(Template, CancellationToken.None);
         await using (NpgsqlDataSource source = NpgsqlDataSource.Create(Unpooled(Cluster.ConnectionStringFor(Template))))
             await new Migrator(source, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
@@ -36,8 +36,11 @@ public sealed class TestCluster : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await Cluster.DisposeAsync();
-        _directory.Delete(recursive: true);
+        Directory.Delete(_directory, recursive: true);
     }
+
+    /// <summary>A name for a cluster's directory; the cluster makes it.</summary>
+    internal static string NewDirectory() => Path.Combine(Path.GetTempPath(), $"reheat-pg-{Guid.NewGuid():N}");
 
     /// <summary>A fresh database; migrated unless told otherwise.</summary>
     internal async Task<TestDatabase> CreateAsync(bool migrated = true)

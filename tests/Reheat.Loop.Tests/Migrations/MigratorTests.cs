@@ -1,6 +1,8 @@
+using Dapper;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Reheat.Loop.Tests.Fixtures;
+using Reheat.Store.Cluster;
 using Reheat.Store.Migrations;
 using Xunit;
 
@@ -76,6 +78,33 @@ public sealed class MigratorTests : IAsyncLifetime
         Assert.Equal([1], await _database.RowsAsync<int>("SELECT version FROM reheat_data.schema_migrations"));
         // The lock is free again, and the mended script goes in.
         Assert.Equal(1, await Migrator.MigrateAsync([First, Second], CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_user_who_may_make_no_role_gets_the_schema_and_is_told_how_the_role_is_added()
+    {
+        // Roles belong to a cluster, and the tests' own has the role.
+        string directory = TestCluster.NewDirectory();
+        await using (PrivateCluster cluster = await PrivateCluster.StartAsync(directory, NullLogger.Instance, CancellationToken.None))
+        await using (var administrator = new TestDatabase(cluster.ConnectionString))
+        {
+            await administrator.ExecuteAsync("CREATE ROLE plain LOGIN");
+            await administrator.ExecuteAsync("GRANT CREATE ON DATABASE reheat TO plain");
+            await using (NpgsqlDataSource plain = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(cluster.ConnectionString) { Username = "plain", Pooling = false }.ConnectionString))
+            {
+                var log = new LoopLog();
+                await new Migrator(plain, log.For<Migrator>()).MigrateAsync(CancellationToken.None);
+
+                string told = Assert.Single(log.Warnings);
+                Assert.Contains("plain may not create roles", told, StringComparison.Ordinal);
+                Assert.Contains("SELECT reheat_data.grant_reader()", told, StringComparison.Ordinal);
+                await using NpgsqlConnection connection = await plain.OpenConnectionAsync();
+                Assert.Equal(0, await connection.ExecuteScalarAsync<long>("SELECT count(*) FROM reheat.coverage"));
+            }
+            await administrator.ExecuteAsync("CREATE ROLE reheat_reader NOLOGIN; SELECT reheat_data.grant_reader()");
+            Assert.Equal(0, await administrator.ValueAsync<long>("SET ROLE reheat_reader; SELECT count(*) FROM reheat.unregistered_images"));
+        }
+        Directory.Delete(directory, recursive: true);
     }
 
     [Fact]

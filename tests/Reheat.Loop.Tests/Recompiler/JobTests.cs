@@ -1,3 +1,6 @@
+using Dapper;
+using Npgsql;
+using Reheat.Collector.Annotations;
 using Reheat.Loop.Tests.Fixtures;
 using Reheat.Store.Lists;
 using Reheat.V1;
@@ -73,6 +76,66 @@ public sealed class JobTests : IAsyncLifetime
         var lists = new AnnotationListStore(_database.Source);
         Assert.Null(await lists.SaveAsync(lost, "dead", new ListResult("late", "late", 0, 0, []), CancellationToken.None));
         Assert.NotEqual("late", Assert.Single(await lists.ListAsync(lost.Build, CancellationToken.None)) is { } row ? (await lists.FindAsync(lost.Build, row.Version, CancellationToken.None))!.Body : "");
+    }
+
+    [Fact]
+    public async Task A_job_that_takes_its_workers_with_it_is_given_up_after_its_attempts()
+    {
+        var jobs = new JobStore(_database.Source);
+        long job = await jobs.QueueAsync(JobKind.Annotate, 1, CancellationToken.None);
+        for (int attempt = 1; attempt <= 5; attempt++)
+        {
+            Assert.Equal((job, attempt), await jobs.ClaimAsync($"worker{attempt}", TimeSpan.FromMinutes(1), CancellationToken.None) is { } claimed ? (claimed.Job, claimed.Attempts) : default);
+            await _database.ExecuteAsync("UPDATE reheat_data.jobs SET worker_until = now() - interval '1 second'");
+        }
+
+        Assert.Null(await jobs.ClaimAsync("last", TimeSpan.FromMinutes(1), CancellationToken.None));
+
+        Assert.Equal(new JobState("failed", "worker worker5 died, at attempt 5 of 5"), await jobs.StateAsync(job, CancellationToken.None));
+        Assert.NotEqual(job, await jobs.QueueAsync(JobKind.Annotate, 1, CancellationToken.None));
+        Assert.NotNull(await jobs.ClaimAsync("last", TimeSpan.FromMinutes(1), CancellationToken.None)); // the build is not stuck behind it
+    }
+
+    [Fact]
+    public async Task A_worker_that_stops_in_order_puts_its_job_back_at_once()
+    {
+        var jobs = new JobStore(_database.Source);
+        await using NpgsqlConnection blocking = await _database.Source.OpenConnectionAsync();
+        await blocking.ExecuteAsync("SELECT pg_advisory_lock(1)"); // lists of build 1 cannot be saved
+        long job;
+        await using (LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, recompiler: true, changeRecompiler: o => o with { Claim = TimeSpan.FromMinutes(10) }))
+        {
+            Assert.Equal(1, (await server.RegisterAsync("s", TestImage.Get().Path)).Build.Build_);
+            job = await _database.ValueAsync<long>("SELECT max(job) FROM reheat_data.jobs");
+            await Eventually.HoldsAsync(() => _database.ValueAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"), "the worker waits for the lock");
+        }
+
+        Assert.Equal("queued", (await jobs.StateAsync(job, CancellationToken.None))!.State);
+        Assert.Equal((job, 1), await jobs.ClaimAsync("heir", TimeSpan.FromMinutes(1), CancellationToken.None) is { } claimed ? (claimed.Job, claimed.Attempts) : default);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_a_job_that_was_given_up_for_a_later_one_waits_for_that_one()
+    {
+        await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString);
+        var jobs = new JobStore(_database.Source);
+        foreach (bool putBack in (bool[])[false, true])
+        {
+            long first = await jobs.QueueAsync(JobKind.Annotate, 7, CancellationToken.None);
+            await jobs.ClaimAsync("a", TimeSpan.FromMinutes(1), CancellationToken.None);
+            long second = await jobs.QueueAsync(JobKind.Annotate, 7, CancellationToken.None);
+            Task<JobState> waiting = server.Services.GetRequiredService<JobWatch>().WaitAsync(first, CancellationToken.None);
+            if (putBack)
+                await jobs.PutBackAsync(first, "a", CancellationToken.None);
+            else
+                await jobs.FailAsync(first, "a", "broken", CancellationToken.None);
+
+            JobRow claimed = (await jobs.ClaimAsync("b", TimeSpan.FromMinutes(1), CancellationToken.None))!;
+            Assert.Equal((second, 1), (claimed.Job, claimed.Attempts));
+            Assert.False(waiting.IsCompleted);
+            await new AnnotationListStore(_database.Source).SaveAsync(claimed, "b", new ListResult("body", "", 0, 0, []), CancellationToken.None);
+            Assert.Equal("done", (await waiting.WaitAsync(TimeSpan.FromSeconds(30))).State);
+        }
     }
 
     [Fact]

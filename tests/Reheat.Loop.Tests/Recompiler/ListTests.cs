@@ -54,7 +54,7 @@ public sealed class ListTests : IAsyncLifetime
         foreach ((long address, string function, long offset, string unit, string source, string instruction, string state) in sites)
         {
             Disassembled seen = _image.Instructions.Single(i => i.Address == (ulong)address);
-            Assert.Equal((seen.Function, "annotated"), (function, state));
+            Assert.Equal((seen.Function, "listed"), (function, state));
             Assert.Equal(seen.Address, _image.Instructions.First(i => i.Function == function).Address + (ulong)offset);
             Assert.Contains(seen.Mnemonic, instruction, StringComparison.Ordinal);
             Assert.EndsWith("device.c", unit, StringComparison.Ordinal);
@@ -154,7 +154,7 @@ public sealed class ListTests : IAsyncLifetime
         AnnotationList list = await PullAsync();
 
         Assert.Equal((1, 1), (list.Annotations, list.Refused));
-        Assert.Equal([("device0.elf", "annotated", ""), ("device1.elf", "refused: outside-image", "what is stored of device1.elf cannot be read — register it again with `reheat builds add`")],
+        Assert.Equal([("device0.elf", "listed", ""), ("device1.elf", "refused: outside-image", "what is stored of device1.elf cannot be read — register it again with `reheat builds add`")],
             await _database.RowsAsync<(string, string, string)>("SELECT image, state, detail FROM reheat.sites ORDER BY image"));
         Assert.Contains(_server.Log.Warnings, w => w.Contains("device1.elf", StringComparison.Ordinal));
     }

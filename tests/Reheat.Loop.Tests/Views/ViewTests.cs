@@ -32,6 +32,7 @@ public sealed class ViewTests : IAsyncLifetime
     public async Task Coverage_is_hits_by_hits_and_traps_and_NULL_where_nothing_was_observed()
     {
         await CountAsync(traps: 1, hits: 3);
+        await _database.ExecuteAsync("INSERT INTO reheat_data.annotated_sites SELECT site, 'lapic', build_id, address, address + 5, 2 FROM reheat_data.sites");
 
         IReadOnlyList<(string Image, string? Operation, string? Target, long Traps, long Hits, double? Coverage)> rows =
             await _database.RowsAsync<(string, string?, string?, long, long, double?)>(
@@ -45,6 +46,7 @@ public sealed class ViewTests : IAsyncLifetime
     {
         await CountAsync(traps: 2, hits: 0, address: 0x1000);
         await CountAsync(traps: 0, hits: 9, address: 0x2000, wedge: "other");
+        await _database.ExecuteAsync("INSERT INTO reheat_data.annotated_sites SELECT site, 'lapic', build_id, address, address + 5, 2 FROM reheat_data.sites WHERE address = 8192");
 
         Assert.Equal([(0x1000, 2, "pending", 1)], await _database.RowsAsync<(long, long, string, int)>("SELECT address, traps, state, wedges FROM reheat.residual_sites"));
         Assert.Equal([0x1000, 0x2000], await _database.RowsAsync<long>("SELECT address FROM reheat.sites ORDER BY address"));
@@ -77,6 +79,11 @@ public sealed class ViewTests : IAsyncLifetime
             await _database.RowsAsync<(string, long, long)>("SELECT reason, traps, records FROM reheat.drops ORDER BY reason"));
         AccountingRow row = Assert.Single((await _server.Coverage.GetAccountingAsync(new AccountingRequest { Wedge = "w" })).Rows);
         Assert.Equal((30UL, 10UL, 8UL, 102UL, 10L), (row.Recorded, row.Stored, row.Dropped, row.OutsideImages, row.Pending));
+
+        await CountAsync(traps: 4, hits: 0, wedge: "other");
+        AccountingResponse all = await _server.Coverage.GetAccountingAsync(new AccountingRequest { Summary = true });
+        Assert.Empty(all.Rows);
+        Assert.Equal(new AccountingSummary { Wedges = 2, Epochs = 2, Recorded = 30, Stored = 14, Dropped = 8, OutsideImages = 102, Pending = 6 }, all.Summary);
     }
 
     [Fact]

@@ -1,0 +1,2 @@
+build/insn.o: insn.c insn.h
+insn.h:

@@ -1,0 +1,2 @@
+build/ringdump.o: ringdump.c ../include/reheat_ring.h
+../include/reheat_ring.h:

@@ -1,0 +1,2 @@
+build/rmw-filter.o: rmw-filter.c insn.h
+insn.h:

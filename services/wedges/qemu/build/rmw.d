@@ -1,0 +1,2 @@
+build/rmw.o: rmw.c insn.h
+insn.h:
