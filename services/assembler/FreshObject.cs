@@ -31,8 +31,8 @@ internal sealed class FreshObject
         int bitness = toolchain.Command.Bitness;
         for (int attempt = 0; attempt < 2; attempt++)
         {
-            byte[] labelled = LabelledText.Write(text, scan, prefix, bitness, whole: attempt > 0);
-            if (toolchain.AssembleCode(labelled, out _) is { } bytes && ElfImage.TryFromBytes(bytes, "fresh object", out ElfImage? elf, out _))
+            ReadOnlySpan<byte> labelled = LabelledText.Write(text, scan, prefix, bitness, whole: attempt > 0);
+            if (toolchain.AssembleCode(labelled, out _, FunctionCode.WarmUp) is { } bytes && ElfImage.TryFromBytes(bytes, "fresh object", out ElfImage? elf, out _))
                 return elf.Is64 == (bitness == 64) ? new FreshObject(elf, LabelledText.Read(elf, scan)) : null;
         }
         return null;

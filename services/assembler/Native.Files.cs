@@ -81,6 +81,27 @@ internal static unsafe partial class Native
         return true;
     }
 
+    /// <summary>A file's bytes for as long as the process lives; null, with the error, if it cannot be read.</summary>
+    public static byte* Map(string path, out long length, out int error)
+    {
+        length = 0;
+        int file = open(path, 0x80000, 0);
+        byte* bytes = null;
+        error = file < 0 ? Marshal.GetLastPInvokeError() : 0;
+        if (file < 0)
+            return null;
+        length = lseek(file, 0, 2);
+        if (length > 0)
+            bytes = (byte*)mmap(0, (nint)length, 1, 2, file, 0); // PROT_READ, MAP_PRIVATE
+        if (length < 0 || (nint)bytes == -1)
+        {
+            bytes = null;
+            error = Math.Max(Marshal.GetLastPInvokeError(), 1);
+        }
+        _ = close(file);
+        return bytes;
+    }
+
     /// <summary>Appends a line whole, also beside other writers. Returns the error, 0 if it stands there.</summary>
     public static int Append(string path, ReadOnlySpan<byte> line)
     {

@@ -17,13 +17,13 @@ internal static unsafe partial class Native
         return Marshal.GetLastPInvokeError();
     }
 
-    /// <summary>Runs a program to its end.</summary>
+    /// <summary>Starts a program.</summary>
     /// <param name="path">Which.</param>
     /// <param name="arguments">With its name first.</param>
     /// <param name="input">Descriptor that becomes its standard input; -1: ours.</param>
     /// <param name="error">Descriptor that becomes its standard error; -1: ours.</param>
-    /// <returns>Its exit code; 128 + signal if it was killed; -1 if it could not be started.</returns>
-    public static int Run(string path, IReadOnlyList<string> arguments, int input, int error)
+    /// <returns>The process; 0 if it could not be started.</returns>
+    public static int Start(string path, IReadOnlyList<string> arguments, int input, int error)
     {
         using var list = new StringList(arguments);
         byte* actions = stackalloc byte[256];
@@ -42,7 +42,14 @@ internal static unsafe partial class Native
         int failure = posix_spawn(out int process, path, actions, attributes, list.Pointers, Environment());
         _ = posix_spawn_file_actions_destroy(actions);
         _ = posix_spawnattr_destroy(attributes);
-        if (failure != 0)
+        return failure == 0 ? process : 0;
+    }
+
+    /// <summary>Waits for a program's end.</summary>
+    /// <returns>Its exit code; 128 + signal if it was killed; -1 if it never started.</returns>
+    public static int Wait(int process)
+    {
+        if (process == 0)
             return -1;
         int status;
         while (waitpid(process, out status, 0) < 0)
@@ -53,7 +60,30 @@ internal static unsafe partial class Native
         return (status & 0x7f) == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
     }
 
-    private static nint Environment() => Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
+    // Byte for byte what this program was given: names and values need not be UTF-8.
+    private static nint Environment()
+    {
+        byte* text = Copy("/proc/self/environ");
+        var variables = new List<nint>();
+        for (byte* at = text; *at != 0; at++)
+        {
+            variables.Add((nint)at);
+            while (*at != 0)
+                at++;
+        }
+        nint* list = (nint*)NativeMemory.AllocZeroed((nuint)(variables.Count + 1), (nuint)sizeof(nint));
+        CollectionsMarshal.AsSpan(variables).CopyTo(new Span<nint>(list, variables.Count));
+        return (nint)list;
+    }
+
+    // A copy outside of the collected heap, ended by two zeros.
+    private static byte* Copy(string path)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        byte* copy = (byte*)NativeMemory.AllocZeroed((nuint)bytes.Length + 2);
+        bytes.CopyTo(new Span<byte>(copy, bytes.Length));
+        return copy;
+    }
 
     /// <summary>Makes a descriptor another's copy: what exec'd programs find as standard input.</summary>
     public static void Duplicate(int from, int to) => _ = dup2(from, to);
@@ -111,6 +141,9 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags, int mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint mmap(nint address, nint length, int protection, int flags, int file, long offset);
 
     [LibraryImport("libc")]
     private static partial int close(int file);

@@ -17,7 +17,7 @@ internal sealed partial class SecondPass
         List<SitePlan> left = plans;
         for (int round = 0; left.Count > 0 && round < MostRounds; round++)
         {
-            byte[] annotated = AnnotatedText.Write(text, scan, left, prefix, Command.Bitness, Command.Input);
+            ReadOnlySpan<byte> annotated = AnnotatedText.Write(text, scan, left, prefix, Command.Bitness, Command.Input);
             int code = toolchain.AssembleOutput(annotated, out string messages);
             if (code != 0)
             {
@@ -84,7 +84,7 @@ internal sealed partial class SecondPass
             if (functions.Count == 0)
                 return;
             List<SitePlan> trial = [.. functions.SelectMany(f => f).OrderBy(p => p.Number)];
-            byte[] annotated = AnnotatedText.Write(text, scan, trial, prefix, Command.Bitness, Command.Input);
+            ReadOnlySpan<byte> annotated = AnnotatedText.Write(text, scan, trial, prefix, Command.Bitness, Command.Input);
             if (toolchain.AssembleCode(annotated, out string messages) is not null)
                 good.AddRange(trial);
             else if (functions.Count == 1)

@@ -14,14 +14,17 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
     /// <summary>Assembles a text that has no part in the build; null if the assembler or the machine refuses.</summary>
     /// <param name="text">What.</param>
     /// <param name="messages">What the assembler said.</param>
-    public byte[]? AssembleCode(ReadOnlySpan<byte> text, out string messages)
+    /// <param name="meanwhile">What there is to do while it works.</param>
+    public byte[]? AssembleCode(ReadOnlySpan<byte> text, out string messages, Action? meanwhile = null)
     {
         messages = "";
         using MemoryFile? input = MemoryFile.Create(), output = MemoryFile.Create(), error = MemoryFile.Create();
         if (input is null || output is null || error is null || !input.Write(text))
             return null;
-        int code = Native.Run(path, command.With(path, null, output.Path, codeOnly: true), input.Descriptor, error.Descriptor);
-        messages = Encoding.UTF8.GetString(error.Read());
+        int process = Native.Start(path, command.With(path, null, output.Path, codeOnly: true), input.Descriptor, error.Descriptor);
+        meanwhile?.Invoke();
+        int code = Native.Wait(process);
+        messages = code == 0 ? "" : Encoding.UTF8.GetString(error.Read());
         return code == 0 ? output.Read() : null;
     }
 
@@ -33,7 +36,7 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
         using MemoryFile? input = MemoryFile.Create(), error = MemoryFile.Create();
         if (input is null || error is null || !input.Write(text))
             return -1;
-        int code = Native.Run(path, command.With(path, null, command.Output, codeOnly: false), input.Descriptor, error.Descriptor);
+        int code = Native.Wait(Native.Start(path, command.With(path, null, command.Output, codeOnly: false), input.Descriptor, error.Descriptor));
         messages = Encoding.UTF8.GetString(error.Read());
         if (code == 0 && command.DependencyFile is { } dependencies && command.Input is { } name)
             AddInput(dependencies, name);

@@ -17,7 +17,7 @@ internal static class AnnotatedText
     /// <param name="prefix">Of our labels.</param>
     /// <param name="bitness">32 or 64.</param>
     /// <param name="input">Name of the input file; null for standard input.</param>
-    public static byte[] Write(byte[] text, SourceScan scan, IReadOnlyList<SitePlan> plans, string prefix, int bitness, string? input)
+    public static ReadOnlySpan<byte> Write(byte[] text, SourceScan scan, IReadOnlyList<SitePlan> plans, string prefix, int bitness, string? input)
     {
         var output = new TextWriter(text.Length + plans.Count * 160);
         // Read from standard input, errors and debug information still name the file.
@@ -65,7 +65,7 @@ internal static class AnnotatedText
         Thunks(text.Length);
         Copy(text.Length);
         Records(output, plans, prefix, bitness);
-        return output.ToArray();
+        return output.Written;
     }
 
     /// <summary>The start label; the end label, the thunk's and the counter's have one letter more.</summary>

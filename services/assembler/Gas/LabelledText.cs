@@ -35,7 +35,7 @@ internal sealed class LabelledText
     /// <param name="prefix">What no symbol of the text begins with.</param>
     /// <param name="bitness">32 or 64.</param>
     /// <param name="whole">True to keep debug information and leave macros alone: for a text that does not assemble otherwise.</param>
-    public static byte[] Write(byte[] text, SourceScan scan, string prefix, int bitness, bool whole)
+    public static ReadOnlySpan<byte> Write(byte[] text, SourceScan scan, string prefix, int bitness, bool whole)
     {
         var output = new TextWriter(text.Length + scan.Statements.Count * 24);
         int at = 0, debug = 0;
@@ -63,7 +63,7 @@ internal sealed class LabelledText
             if (!scan.Statements[i].IsInMacro)
                 output.Reference(word, prefix, i);
         }
-        return output.ToArray();
+        return output.Written;
     }
 
     /// <summary>Reads the places out of the object.</summary>

@@ -31,8 +31,6 @@ internal sealed class TextWriter(int capacity)
         Append("\n"u8);
     }
 
-    public byte[] ToArray() => _bytes.AsSpan(0, _length).ToArray();
-
     public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, _length);
 
     private void Number(int number)

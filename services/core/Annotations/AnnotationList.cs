@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Reheat.Core.X86;
 
@@ -86,5 +85,5 @@ public sealed record AnnotationList
         _ => site.Accesses.Any(access => !access.Operation.IsKnown() || access.Size < 0) ? "an access of unknown operation or negative size" : null,
     };
 
-    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    private static string Hash(string text) => Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(text)));
 }

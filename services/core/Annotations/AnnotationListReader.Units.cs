@@ -5,8 +5,8 @@ namespace Reheat.Core.Annotations;
 public sealed partial class AnnotationListReader
 {
     /// <summary>
-    /// Reads the header and the wanted units, and of the others no more than it takes to see whether the list is whole: an assembler that runs
-    /// a thousand times in a build wants one unit of thousands.
+    /// Reads the header, the wanted units and the end; what stands between is passed over uncounted: an assembler that runs a thousand
+    /// times in a build wants one unit of thousands.
     /// </summary>
     /// <param name="utf8">The whole list.</param>
     /// <param name="place">What diagnostics call it: a file name.</param>
@@ -18,15 +18,17 @@ public sealed partial class AnnotationListReader
         ReadOnlySpan<byte> rest = utf8.StartsWith("\uFEFF"u8) ? utf8[3..] : utf8;
         while (!rest.IsEmpty)
         {
+            if (skipping)
+                rest = reader.SkipUnit(rest);
+            skipping = false;
             int end = rest.IndexOf((byte)'\n');
             ReadOnlySpan<byte> line = end < 0 ? rest : rest[..end];
             rest = end < 0 ? [] : rest[(end + 1)..];
-            if (line.StartsWith("unit "u8))
-                skipping = !wanted(ParseUnit(Encoding.UTF8.GetString(line[5..]).Trim()));
-            else if (skipping && line.StartsWith("end "u8))
-                skipping = false;
-            if (skipping && reader._headed && !reader._ended)
-                reader.Skip(line);
+            if (reader._headed && !reader._ended && line.StartsWith("unit "u8) && !wanted(ParseUnit(Encoding.UTF8.GetString(line[5..]).Trim())))
+            {
+                skipping = true;
+                reader._line++;
+            }
             else if (!reader.Next(Encoding.UTF8.GetString(line)))
                 return new(reader._list, reader._diagnostics);
         }
@@ -36,13 +38,16 @@ public sealed partial class AnnotationListReader
     /// <summary>The unit's name of what follows <c>unit</c> in a line; empty if it cannot be read.</summary>
     public static string ParseUnit(string word) => ListText.ParseName(word) ?? "";
 
-    private void Skip(ReadOnlySpan<byte> line)
+    // To the next unit or the end; sites on the way are not counted.
+    private ReadOnlySpan<byte> SkipUnit(ReadOnlySpan<byte> rest)
     {
-        _line++;
-        if (line.IsEmpty || line[0] is not ((byte)' ' or (byte)'\t'))
-            return;
-        line = line.TrimStart(" \t"u8);
-        if (!line.IsEmpty && line[0] is not ((byte)'#' or (byte)'\r') && !line.StartsWith("sketch"u8))
-            _sites++;
+        _isPartial = true;
+        // "\nunit " would be looked for by its first and last byte, which nearly every line has.
+        int unit = rest.IndexOf("\nunit"u8), end = (unit < 0 ? rest : rest[..unit]).IndexOf("\nend"u8);
+        int skip = end >= 0 ? end + 1 : unit >= 0 ? unit + 1 : rest.Length;
+        if (rest.StartsWith("unit "u8) || rest.StartsWith("end "u8))
+            skip = 0;
+        _line += rest[..skip].Count((byte)'\n');
+        return rest[skip..];
     }
 }

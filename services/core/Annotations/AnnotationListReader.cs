@@ -27,6 +27,7 @@ public sealed partial class AnnotationListReader
     private int _sites;
     private bool _headed;
     private bool _ended;
+    private bool _isPartial;
 
     private sealed class Group
     {
@@ -82,7 +83,7 @@ public sealed partial class AnnotationListReader
         if (!_headed)
             Add(DiagnosticId.ListFormat, "empty; expected \"reheat-annotations 1.0\" in the first line");
         else if (!_ended && !_list.ByHand)
-            Add(DiagnosticId.ListFormat, $"cut off after {_sites} sites: no end line; fetch the list again, or mark it by-hand");
+            Add(DiagnosticId.ListFormat, $"cut off{(_isPartial ? "" : $" after {_sites} sites")}: no end line; fetch the list again, or mark it by-hand");
         return new(Build().Sorted(), _diagnostics);
     }
 
@@ -140,7 +141,7 @@ public sealed partial class AnnotationListReader
                 break;
             case ["end", var number] when Number(number) is { } count:
                 _ended = true;
-                if (count != _sites)
+                if (count != _sites && !_isPartial)
                     Add(DiagnosticId.ListFormat, $"end {count}, but {_sites} sites stand before it; lines are missing or were added without counting them");
                 break;
             case ["by-hand" or "arch" or "normal" or "unit" or "end", ..]:

@@ -5,9 +5,10 @@ namespace Reheat.Core.X86;
 /// <summary>Lower-case names of mnemonics and registers, made once each.</summary>
 internal static class LowerNames
 {
-    private static readonly string?[] Names = new string?[(int)Enum.GetValues<Mnemonic>()[^1] + 1];
+    // Room for all that there are, and more: asking the enumerations takes a millisecond of a short program.
+    private static readonly string?[] Names = new string?[1 << 12];
 
-    private static readonly string?[] Registers = new string?[(int)Enum.GetValues<Register>()[^1] + 1];
+    private static readonly string?[] Registers = new string?[1 << 9];
 
     // Racing threads write equal strings.
     public static string Of(Mnemonic mnemonic) => Names[(int)mnemonic] ??= mnemonic.ToString().ToLowerInvariant();
