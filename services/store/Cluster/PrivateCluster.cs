@@ -115,7 +115,7 @@ public sealed class PrivateCluster : IAsyncDisposable
     /// <summary>Stops the server and lets go of the directory; <paramref name="immediate"/> as a crash would, so that the next start recovers from the log.</summary>
     public async Task StopAsync(bool immediate, CancellationToken cancel)
     {
-        await RunAsync(_binaries.Path("pg_ctl"), ["-D", Path.Combine(Directory, "data"), "-m", immediate ? "immediate" : "fast", "-w", "stop"],
+        await RunAsync(_binaries.Path("pg_ctl"), ["-D", Path.Combine(Directory, "data"), "-m", immediate ? "immediate" : "fast", "-w", "-t", "600", "stop"],
             "PostgreSQL did not stop", Path.Combine(Directory, "log"), cancel);
         _lock.Dispose();
     }
