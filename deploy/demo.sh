@@ -11,7 +11,8 @@ usage: deploy/demo.sh [--variant demo|tiny] [--rounds N] [--smp N] [--keep]
 
 Installs what is missing, builds Reheat and a Linux 6.1 guest (cached for the next run) and goes round the loop:
   boot under the QEMU wedge → traps in PostgreSQL → annotation list → second pass over the kernel's build → boot again
-until the list stays the same. Writes artifacts/demo.json, artifacts/demo.annotations and the consoles artifacts/demo.console*.
+until the list stays the same. Writes artifacts/demo.json (the figures), demo.annotations (the list), demo.report.jsonl (what became of each site) and, of each boot,
+demo.console* and demo.run*.json; also demo.guest, demo.up.log and demo.make.*.log, to look into when something fails.
 
   --variant   the kernel: demo (default, what makes a distribution's kernel hard) or tiny (quick to build)
   --rounds    how much work the guest does in each boot (default 6)
@@ -20,18 +21,31 @@ until the list stays the same. Writes artifacts/demo.json, artifacts/demo.annota
 TEXT
 }
 
+wrong() {
+	printf 'demo: %s\n' "$*" >&2
+	exit 2
+}
+
 variant=demo work=6 smp=2 keep=0
 while (($#)); do
 	case $1 in
-	--variant) variant=${2?--variant needs a value} && shift 2 ;;
-	--rounds) work=${2?--rounds needs a value} && shift 2 ;;
-	--smp) smp=${2?--smp needs a value} && shift 2 ;;
+	--variant | --rounds | --smp)
+		(($# > 1)) || wrong "$1 needs a value"
+		case $1=$2 in
+		--variant=demo | --variant=tiny) variant=$2 ;;
+		--variant=*) wrong "--variant $2: expected demo or tiny" ;;
+		*=[1-9] | *=[1-9][0-9]) [[ $1 == --smp ]] && smp=$2 || work=$2 ;;
+		*) wrong "$1 $2: expected a number from 1 to 99" ;;
+		esac
+		shift 2
+		;;
 	--keep) keep=1 && shift ;;
 	-h | --help) usage && exit 0 ;;
-	*) usage >&2 && exit 2 ;;
+	*) wrong "what is $1? See deploy/demo.sh --help" ;;
 	esac
 done
 
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 readonly artifacts=$root/artifacts series=demo-linux-6.1-$variant most_rounds=3 steps=9
 state='' up='' began=$SECONDS step=0
 
@@ -159,7 +173,7 @@ for ((round = 1; round <= most_rounds; round++)); do
 	"$reheat" make --annotations "$list" --directory "$tree" --report "$artifacts/demo.report.jsonl" -- -j"$(nproc)" >"$artifacts/demo.make.$round.log" 2>&1 ||
 		{ tail -n 20 "$artifacts/demo.make.$round.log" >&2 && fail "the second pass failed, see artifacts/demo.make.$round.log"; }
 	pass_seconds=$((SECONDS - began_pass))
-	sed -n '/^  *object\|annotated/,$p' "$artifacts/demo.make.$round.log" | tail -n 30
+	sed -n '/^listed  /,$p' "$artifacts/demo.make.$round.log"
 	"$reheat" builds add --series "$series" --report "$artifacts/demo.report.jsonl" "$tree/vmlinux"
 
 	((round > 1)) || say "The annotated kernel boots; the wedge sees which executions would not trap any more"

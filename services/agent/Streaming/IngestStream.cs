@@ -145,7 +145,8 @@ internal sealed class IngestStream(
         {
             throw new AgentException(
                 $"the collector at {options.Collector} knows nothing of epoch {session.Rings[0].File.Epoch:x16} of wedge {options.Wedge}, though {before:N0} records of it were acknowledged before — " +
-                "was it delivered under another --wedge name? If the database was replaced, --force goes on and counts them as lost") { IsMisdirected = true };
+                "was it delivered under another --wedge name? If the database was replaced, --force goes on and counts them as lost")
+            { IsMisdirected = true };
         }
         if (lost > 0)
             status.SetLost(Math.Max(status.Lost, (long)lost));

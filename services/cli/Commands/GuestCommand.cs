@@ -106,12 +106,12 @@ internal static class GuestCommand
 
         SelftestFile? selftest = parsed.GetValue(Selftest) is { Length: > 0 } counters ? SelftestFile.Of(counters, parsed.GetValue(Images)!.Select(GuestImages.Split)) : null;
         string session = parsed.GetValue(Session) is { Length: > 0 } directory ? Path.GetFullPath(directory) : SessionDirectory.New();
+        using var unused = new UnusedSession(session, isOurs: parsed.GetValue(Session) is not { Length: > 0 });
         (string Path, int Sites)? annotated = AnnotatedFile.Write(session, parsed.GetValue(Images)!, static _ => { }); // the upload has told what is wrong with records
         if (annotated is { } told)
             screen.Say($"{Format.Count(told.Sites)} annotated sites: QEMU observes and does not rewrite; a hit is an execution that a rewriting wedge would not trap");
         QemuCommand qemu = QemuCommand.Build(parsed.GetValue(Qemu)!, plugin, session, guest, images, parsed.GetValue(Capacity), annotated?.Path);
         using ILoggerFactory logs = ConsoleLogging.ForAgent(parsed.GetValue(Verbose));
-        using var unused = new UnusedSession(session, isOurs: parsed.GetValue(Session) is not { Length: > 0 });
         var options = new AgentOptions
         {
             Session = session,
