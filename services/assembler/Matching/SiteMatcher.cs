@@ -23,6 +23,9 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
         {
             FunctionAnnotations[] listed = [.. group];
             IReadOnlyList<ElfFunction> candidates = [.. elf.Functions.FindByName(group.Key).Where(f => f.Section.IsExecutable)];
+            // Without a unit only a global name, or the very code, says that it is the same function.
+            if (unit.Name.Length == 0)
+                candidates = [.. candidates.Where(c => !c.IsLocal || listed.Any(f => IsExact(f, Decode(c))))];
             // Versions of one function in a list: the one that is here is meant, the others are of builds that were.
             bool isAnyExact = listed.Any(f => candidates.Any(c => IsExact(f, Decode(c))));
             foreach (FunctionAnnotations function in listed)
@@ -63,7 +66,7 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
         else if (function.Fingerprint.IsNone)
             MatchByHand(sites, candidates);
         else
-            MatchDrifted(sites, function, candidates);
+            MatchDrifted(unit, sites, function, candidates);
         return sites;
     }
 
@@ -92,18 +95,18 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
             MatchExactly(sites, candidates[0]);
     }
 
-    private void MatchDrifted(List<Site> sites, FunctionAnnotations function, IReadOnlyList<ElfFunction> candidates)
+    private void MatchDrifted(string unit, List<Site> sites, FunctionAnnotations function, IReadOnlyList<ElfFunction> candidates)
     {
         double least = LeastSimilarity;
-        if (candidates.Count == 0)
+        if (candidates.Count == 0 && unit.Length > 0)
         {
             candidates = [.. Relatives(function.Name)];
             least = LeastSimilarityOfAnotherName;
-            if (candidates.Count == 0)
-            {
-                Lose(sites, Refusal.FunctionNotFound);
-                return;
-            }
+        }
+        if (candidates.Count == 0)
+        {
+            Lose(sites, Refusal.FunctionNotFound);
+            return;
         }
         ReadOnlySpan<ushort> before = function.Sketch.Elements;
         if (before.IsEmpty)
