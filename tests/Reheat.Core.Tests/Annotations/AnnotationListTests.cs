@@ -1,5 +1,5 @@
-using System.Text;
 using System.Security.Cryptography;
+using System.Text;
 using Reheat.Core.Annotations;
 using Reheat.Core.X86;
 using Xunit;
