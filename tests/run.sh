@@ -90,7 +90,7 @@ guest=$!
 
 check compose env REHEAT_DB_PASSWORD=check docker-compose config -q
 check format dotnet format Reheat.slnx --verify-no-changes --no-restore
-for project in Core Grpc Loop; do
+for project in Core Assembler Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
 suite wedge tests/wedge/run.py ring rmw guests hits ends

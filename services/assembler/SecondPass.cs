@@ -12,6 +12,9 @@ namespace Reheat.Assembler;
 /// <summary>One file from the compiler to the object: found in the list, matched, annotated, checked, reported.</summary>
 internal sealed partial class SecondPass(Settings settings, Toolchain toolchain, ListFile list)
 {
+    private const int LeastUncollected = 512 << 10;
+    private const int MostUncollected = 8 << 20;
+
     private readonly long _began = Stopwatch.GetTimestamp();
 
     private AssemblerCommand Command => toolchain.Command;
@@ -45,6 +48,9 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
 
     private int? Annotate(byte[] text, AnnotationList annotations, AnnotationPolicy policy, Report report, bool isOwn)
     {
+        // Texts and objects are large arrays, and three megabytes of such start a full collection; gone in milliseconds, there is nothing to collect.
+        if (text.Length is > LeastUncollected and < MostUncollected)
+            GC.TryStartNoGCRegion((long)text.Length * 24);
         HashSet<string> names = [.. annotations.Units.SelectMany(u => u.Functions).Select(f => SiteMatcher.BaseName(f.Name))];
         string prefix = FreePrefix(text);
         SourceScan scan = SourceScan.Of(text, Command.Bitness, policy.ClassOne ? null : label => names.Contains(SiteMatcher.BaseName(label)));
@@ -90,7 +96,8 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
     private static IEnumerable<Site> Match(AnnotationList annotations, FreshObject fresh)
     {
         var matcher = new SiteMatcher(fresh.Elf, fresh.Reader);
-        return annotations.Units.SelectMany(matcher.Match);
+        // A list that does not know a function's unit says it to every file: where it is not, nothing is lost.
+        return annotations.Units.SelectMany(matcher.Match).Where(s => s.Unit is not ("" or "*") || s.Refusal != Refusal.FunctionNotFound);
     }
 
     // A function has several names, and the text may begin it by another than the list's (.set alias,label). True if there are more.

@@ -1,9 +1,9 @@
-using Xunit;
 using Reheat.Core;
 using Reheat.Core.Annotations;
 using Reheat.Core.Dwarf;
 using Reheat.Core.Elf;
 using Reheat.Core.X86;
+using Xunit;
 
 namespace Reheat.Assembler.Tests;
 

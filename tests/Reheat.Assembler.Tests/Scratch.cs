@@ -57,9 +57,15 @@ internal sealed class Scratch : IDisposable
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
-        if (input is not null)
+        try
+        {
             process.StandardInput.Write(input);
-        process.StandardInput.Close();
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It had no need of its input, and is gone.
+        }
         process.WaitForExit();
         return new Outcome(process.ExitCode, output.Result, errors.Result);
     }

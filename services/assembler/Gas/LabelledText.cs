@@ -37,7 +37,7 @@ internal sealed class LabelledText
     /// <param name="whole">True to keep debug information and leave macros alone: for a text that does not assemble otherwise.</param>
     public static ReadOnlySpan<byte> Write(byte[] text, SourceScan scan, string prefix, int bitness, bool whole)
     {
-        var output = new TextWriter(text.Length + scan.Statements.Count * 24);
+        var output = new TextWriter(text.Length + scan.Statements.Count * 32);
         int at = 0, debug = 0;
         string word = bitness == 64 ? ".quad" : ".long";
         for (int i = 0; i <= scan.Statements.Count; i++)

@@ -10,6 +10,7 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
 {
     // Below, an alignment is more guess than match. A function under another name must be nearly the same.
     private const double LeastConfidence = 0.6;
+    private const double SameOperand = 0.15;
     private const double LeastSimilarity = 0.3;
     private const double LeastSimilarityOfAnotherName = 0.7;
 
@@ -23,6 +24,9 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
         {
             FunctionAnnotations[] listed = [.. group];
             IReadOnlyList<ElfFunction> candidates = [.. elf.Functions.FindByName(group.Key).Where(f => f.Section.IsExecutable)];
+            // Without a unit only a global name, or the very code, says that it is the same function.
+            if (unit.Name.Length == 0)
+                candidates = [.. candidates.Where(c => !c.IsLocal || listed.Any(f => IsExact(f, Decode(c))))];
             // Versions of one function in a list: the one that is here is meant, the others are of builds that were.
             bool isAnyExact = listed.Any(f => candidates.Any(c => IsExact(f, Decode(c))));
             foreach (FunctionAnnotations function in listed)
@@ -63,7 +67,7 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
         else if (function.Fingerprint.IsNone)
             MatchByHand(sites, candidates);
         else
-            MatchDrifted(sites, function, candidates);
+            MatchDrifted(unit, sites, function, candidates);
         return sites;
     }
 
@@ -92,18 +96,18 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
             MatchExactly(sites, candidates[0]);
     }
 
-    private void MatchDrifted(List<Site> sites, FunctionAnnotations function, IReadOnlyList<ElfFunction> candidates)
+    private void MatchDrifted(string unit, List<Site> sites, FunctionAnnotations function, IReadOnlyList<ElfFunction> candidates)
     {
         double least = LeastSimilarity;
-        if (candidates.Count == 0)
+        if (candidates.Count == 0 && unit.Length > 0)
         {
             candidates = [.. Relatives(function.Name)];
             least = LeastSimilarityOfAnotherName;
-            if (candidates.Count == 0)
-            {
-                Lose(sites, Refusal.FunctionNotFound);
-                return;
-            }
+        }
+        if (candidates.Count == 0)
+        {
+            Lose(sites, Refusal.FunctionNotFound);
+            return;
         }
         ReadOnlySpan<ushort> before = function.Sketch.Elements;
         if (before.IsEmpty)
@@ -127,12 +131,31 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
                 site.Lose(Refusal.FunctionChanged, $"similarity {best.Similarity:0.00}");
             else if (ordinal >= before.Length || best.Ordinals[ordinal] < 0 || code.ByOrdinal(best.Ordinals[ordinal]) is not { } instruction)
                 site.Lose(Refusal.InstructionDiffers, "gone from the function");
-            else if (best.Confidence(ordinal, before, code.Sketch.Elements) is var confidence && confidence < LeastConfidence)
+            else if (Confidence(site, best, before, code, instruction) is var confidence && confidence < LeastConfidence)
                 site.Lose(Refusal.FunctionChanged, $"confidence {confidence:0.00}");
             else
                 site.Find(found, code, instruction, exact: false, Math.Round(confidence, 2));
         }
         // Two old sites cannot be one new instruction: alignment keeps order, so they are not.
+    }
+
+    // Sketches tell loosely which registers and fields an instruction has; the list has the site's own text. The same operand by another
+    // value's register is what a compiler makes of the same line of source.
+    private static double Confidence(Site site, AlignedCode aligned, ReadOnlySpan<ushort> before, FunctionCode code, CodeInstruction instruction)
+    {
+        double confidence = aligned.Confidence(site.Annotation.Ordinal, before, code.Sketch.Elements);
+        ReadOnlySpan<char> old = MemoryOperand(site.Annotation.Instruction), now = MemoryOperand(code.Text(instruction));
+        return !old.IsEmpty && old.SequenceEqual(now) ? Math.Min(1, confidence + SameOperand) : confidence;
+    }
+
+    // 8(%rdi,%rax,4); nothing where the link decides the address.
+    private static ReadOnlySpan<char> MemoryOperand(string text)
+    {
+        int open = text.IndexOf('(', StringComparison.Ordinal), close = text.IndexOf(')', StringComparison.Ordinal);
+        if (open < 0 || close < open || text.Contains("sym", StringComparison.Ordinal))
+            return [];
+        int start = text.AsSpan(0, open).LastIndexOfAny(' ', ',') + 1;
+        return text.AsSpan(start, close + 1 - start);
     }
 
     // f.cold is like f.cold.0, f like f.constprop.0 or f.isra.0; never f like f.cold.

@@ -21,6 +21,8 @@ public sealed partial class AnnotationListReader
             if (skipping)
                 rest = reader.SkipUnit(rest);
             skipping = false;
+            if (rest.IsEmpty)
+                break;
             int end = rest.IndexOf((byte)'\n');
             ReadOnlySpan<byte> line = end < 0 ? rest : rest[..end];
             rest = end < 0 ? [] : rest[(end + 1)..];

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Reheat.Core.Annotations;
 using Reheat.Core.X86;
 using Xunit;
@@ -139,5 +141,49 @@ public sealed class AnnotationListTests
         Assert.Throws<InvalidOperationException>(() => AnnotationListWriter.Write(With(site with { Accesses = [] })));
         Assert.Throws<InvalidOperationException>(() => AnnotationListWriter.Write(With(site with { Ordinal = -1 })));
         Assert.Throws<InvalidOperationException>(() => AnnotationListWriter.Write(With(Site(1, "", ((Operation)0, 4, "t")))));
+    }
+
+    [Fact]
+    public void One_unit_is_read_as_if_it_were_all()
+    {
+        string text = AnnotationListWriter.Write(List);
+        foreach (UnitAnnotations unit in List.Sorted().Units)
+        {
+            AnnotationListResult read = AnnotationListReader.ReadUnits(Encoding.UTF8.GetBytes(text), "list", name => name == unit.Name);
+            Assert.True(read.IsWhole);
+            Assert.Equal(unit, Assert.Single(read.List.Units));
+            Assert.Equal(List.SliceHash(unit.Name), read.List.SliceHash(unit.Name));
+            // The place of a fault behind what was passed over.
+            int lines = text.Count(c => c == '\n');
+            AnnotationListResult cut = AnnotationListReader.ReadUnits(Encoding.UTF8.GetBytes(text.Replace("end ", "und ", StringComparison.Ordinal)), "list", _ => false);
+            Assert.Contains(cut.Diagnostics, d => d.Place == $"list:{lines}");
+        }
+        Assert.Empty(AnnotationListReader.ReadUnits(Encoding.UTF8.GetBytes(text), "list", _ => false).List.Units);
+    }
+
+    [Fact]
+    public void Hashes_are_sha256()
+    {
+        var random = new Random(5);
+        for (int length = 0; length < 300; length++)
+        {
+            byte[] bytes = new byte[length];
+            random.NextBytes(bytes);
+            Assert.Equal(SHA256.HashData(bytes), Sha256.Hash(bytes));
+        }
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(AnnotationListWriter.Write(List)))), List.BodyHash());
+    }
+
+    [Theory]
+    [InlineData("thunk", "thunk")]
+    [InlineData("inline", "inline")]
+    [InlineData("afterburn", "inline")]
+    [InlineData("selftest", "selftest")]
+    public void Paddings_have_words(string word, string written)
+    {
+        Assert.True(AnnotationPolicy.TryParse($"padding={word}", out AnnotationPolicy policy, out _));
+        Assert.StartsWith($"padding={written} ", policy.ToString(), StringComparison.Ordinal);
+        Assert.False(AnnotationPolicy.TryParse($"padding={word}s", out _, out string bad));
+        Assert.Equal($"padding={word}s", bad);
     }
 }
