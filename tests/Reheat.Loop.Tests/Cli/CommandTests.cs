@@ -214,7 +214,6 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("coverage")]
     [InlineData("coverage --fail-under 0")]
     [InlineData("sites")]
-    [InlineData("make")]
     public async Task Nothing_observed_is_6_and_tells_of_traces_of_an_image_that_no_build_has(string command)
     {
         ReheatResult result = await cli.RunAsync([.. command.Split(' '), "--build", Unobserved]);
