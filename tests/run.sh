@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Sets up what is missing and runs all tests. Last line: N passed, N failed, N skipped.
 #
-#   tests/run.sh [--long]     --long: the full counts of boots (5 compared with QEMU's trace, 30 with four processors),
-#                             and every object of a kernel for "without a list no byte changes"
+#   tests/run.sh [--long]     --long: the full counts of boots (5 plain ones, 5 compared with QEMU's trace, 30 with four processors), a second
+#                             pass over 40 units of a kernel, and every object of a kernel for "without a list no byte changes"
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly root
-boots=(REHEAT_EQUAL_BOOTS=2 REHEAT_SMP_BOOTS=3) kernel=()
+boots=(REHEAT_EQUAL_BOOTS=2 REHEAT_SMP_BOOTS=3 REHEAT_PLAIN_BOOTS=2) long=0
 case ${1-} in
 '') ;;
---long) boots=(REHEAT_EQUAL_BOOTS=5 REHEAT_SMP_BOOTS=30) kernel=(--long) ;;
+--long) boots=(REHEAT_EQUAL_BOOTS=5 REHEAT_SMP_BOOTS=30 REHEAT_PLAIN_BOOTS=5) long=1 ;;
 -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0" && exit 0 ;;
 *) echo "usage: tests/run.sh [--long]" >&2 && exit 2 ;;
 esac
@@ -98,6 +98,6 @@ rm -rf "$logs/install" # installed afresh by the first part
 suite second tests/second/run.py --prefix "$logs/install" install linker objects plain interrupts bad
 check guest-build wait_for_guest
 suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots
-suite guest tests/guest/run.py
-suite second-kernel tests/second/run.py --prefix "$logs/install" "${kernel[@]}" kernel identity
+suite guest env "${boots[@]}" REHEAT_LIB="$logs/install/lib/reheat" tests/guest/run.py
+((!long)) || suite second-kernel tests/second/run.py --prefix "$logs/install" --long kernel identity
 finish

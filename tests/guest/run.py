@@ -10,6 +10,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "wedge"))
+sys.path.insert(0, os.path.join(HERE, "..", "second"))
 sys.path.insert(0, HERE)
 import check  # noqa: E402
 
