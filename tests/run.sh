@@ -67,25 +67,37 @@ build_guest() {
 	deploy/guests/linux/build.sh --variant tiny && deploy/guests/init/build.sh
 }
 
-# What needs a kernel, which takes minutes to build the first time: beside the rest, with sums of its own.
-guest_lane() {
-	passed=0 failed=0 skipped=0
-	check guest-build build_guest
-	if ((failed == 0)); then
-		suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots
-		suite guest env "${boots[@]}" tests/guest/run.py --reheat "$install/bin/reheat"
-		((!long)) || suite second-kernel tests/second/run.py --prefix "$install" --long kernel identity
-	fi
-	echo "$passed $failed $skipped" >"$logs/guest-lane.sums"
+# lane NAME FUNCTION: beside the rest, with sums of its own, until join NAME PID.
+lane() {
+	(
+		passed=0 failed=0 skipped=0
+		"$2"
+		echo "$passed $failed $skipped" >"$logs/$1.sums"
+	) >"$logs/$1.out" 2>&1 &
 }
 
-join_guest_lane() {
+join() {
 	local sums=(0 1 0) # it ended without its sums
-	wait "$guest" || true
-	cat "$logs/guest-lane.out"
-	[[ ! -s $logs/guest-lane.sums ]] || read -ra sums <"$logs/guest-lane.sums"
+	wait "$2" || true
+	cat "$logs/$1.out"
+	[[ ! -s $logs/$1.sums ]] || read -ra sums <"$logs/$1.sums"
 	passed=$((passed + sums[0])) failed=$((failed + sums[1])) skipped=$((skipped + sums[2]))
 }
+
+# What needs a kernel, which takes minutes to build the first time.
+kernel_lane() {
+	check guest-build build_guest
+	((failed == 0)) || return 0
+	lane loop-lane loop_lane
+	local loop=$!
+	suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots
+	suite guest tests/guest/run.py --reheat "$install/bin/reheat" account list kills ends hits
+	((!long)) || suite second-kernel tests/second/run.py --prefix "$install" --long kernel identity
+	join loop-lane "$loop"
+}
+
+# Mostly make, one after the other: boots of others fit between.
+loop_lane() { suite guest-second env "${boots[@]}" tests/guest/run.py --reheat "$install/bin/reheat" second; }
 
 finish() {
 	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
@@ -100,12 +112,12 @@ check build dotnet build Reheat.slnx -c Release -nologo -v quiet
 ((failed == 0)) || finish
 
 readonly install=$logs/install
-rm -rf "$install" "$install-tried" "$logs"/guest-lane.*
-check install deploy/install.sh --prefix "$install"
+rm -rf "$install" "$logs"/*-lane.*
+suite install tests/second/run.py --prefix "$install" install # and leaves it there for all that follows
 ((failed == 0)) || finish
 
-guest_lane >"$logs/guest-lane.out" 2>&1 &
-guest=$!
+lane kernel-lane kernel_lane
+kernel=$!
 
 check compose env REHEAT_DB_PASSWORD=check docker-compose config -q
 check format dotnet format Reheat.slnx --verify-no-changes --no-restore
@@ -113,6 +125,6 @@ for project in Core Assembler Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
 suite wedge tests/wedge/run.py ring rmw guests hits ends
-suite second tests/second/run.py --prefix "$logs/install-tried" install linker objects plain interrupts bad
-join_guest_lane
+suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
+join kernel-lane "$kernel"
 finish
