@@ -1,8 +1,12 @@
 """Counts of checks, and the tools that they need."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
+
+# A shell's background jobs ignore Ctrl-C, and so would every program that is started here; some are there to be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 passed = failed = skipped = 0
 
