@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import check
 import elf
 import lists
 
@@ -40,6 +41,7 @@ class Project:
     def __init__(self, directory, prefix, flags="-O2 -g", cc="gcc"):
         self.directory, self.reheat = directory, os.path.join(prefix, "bin/reheat")
         self.environment = {**os.environ, "CC": cc, "LC_ALL": "C"}
+        self.emulator = ["qemu-i386"] if "-m32" in flags else []    # not every 64-bit kernel runs 32-bit programs
         for name in ("COMPILER_PATH", "REHEAT_ANNOTATIONS", "REHEAT_LIB", "MAKEFLAGS", "MAKELEVEL", "CCACHE_EXTRAFILES"):
             self.environment.pop(name, None)
         os.makedirs(os.path.join(directory, "sub"))
@@ -102,7 +104,7 @@ class Project:
         return {name: os.stat(self.path(name)).st_mtime_ns for name in self.objects()}
 
     def run(self):
-        return subprocess.run([self.path("prog")], capture_output=True, text=True).stdout
+        return check.run(*self.emulator, self.path("prog"))
 
     def annotated(self):
         """Objects with records."""

@@ -19,7 +19,7 @@ sys.path.insert(0, HERE)
 import check  # noqa: E402
 
 PARTS = ["install", "linker", "objects", "plain", "interrupts", "bad", "kernel", "identity"]
-TOOLS = ["gcc", "clang-14", "make", "ld", "as", "objdump", "objcopy", "readelf"]
+TOOLS = ["gcc", "clang-14", "make", "ld", "as", "objdump", "objcopy", "readelf", "qemu-i386"]
 
 
 class Context:
