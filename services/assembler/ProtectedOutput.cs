@@ -1,21 +1,10 @@
+using Reheat.Core.Annotations;
+
 namespace Reheat.Assembler;
 
-/// <summary>
-/// Objects that must stay as they are. <c>COMPILER_PATH</c> reaches all that a kernel build compiles: code that runs before the
-/// kernel, in user space, and on the build machine.
-/// </summary>
+/// <summary>Outputs that must stay as they are: no files at all, and a kernel's <see cref="ProtectedPaths"/>, which <c>COMPILER_PATH</c> reaches too.</summary>
 internal static class ProtectedOutput
 {
-    // In the tree of a Linux build.
-    private static readonly string[] Folders =
-    [
-        "arch/x86/boot/", "arch/x86/realmode/rm/", "arch/x86/purgatory/", "arch/x86/entry/vdso/", "arch/x86/um/", "arch/x86/tools/",
-        "scripts/", "tools/", "usr/",
-    ];
-
-    // Kernel code that is kept beside the vDSO's.
-    private static readonly string[] Ordinary = ["arch/x86/entry/vdso/vma.o", "arch/x86/entry/vdso/extable.o"];
-
     /// <summary>Why an object is protected; null if it is not.</summary>
     public static string? Reason(string output)
     {
@@ -26,12 +15,8 @@ internal static class ProtectedOutput
             return "no file that is kept";
         for (string? root = Path.GetDirectoryName(path); root is not null && root != "/"; root = Path.GetDirectoryName(root))
         {
-            if (!IsKernelTree(root))
-                continue;
-            string name = path[(root.Length + 1)..];
-            if (Ordinary.Contains(name))
-                return null;
-            return Folders.FirstOrDefault(folder => name.StartsWith(folder, StringComparison.Ordinal));
+            if (IsKernelTree(root))
+                return ProtectedPaths.FolderOf(path[(root.Length + 1)..]);
         }
         return null;
     }

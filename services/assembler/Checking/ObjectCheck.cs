@@ -1,4 +1,5 @@
 using Reheat.Assembler.Emission;
+using Reheat.Core.Annotations;
 using Reheat.Core.Elf;
 
 namespace Reheat.Assembler.Checking;
@@ -54,7 +55,7 @@ internal static class ObjectCheck
         var written = new HashSet<(string, int, long, long)>();
         foreach (ElfSection section in annotated.Sections)
         {
-            if (!section.NameStartsWith(".debug_afterburn"u8) || section.Name == RecordSections.Selftest)
+            if (!section.NameStartsWith(".debug_afterburn"u8) || section.Name == RecordNames.SelfTestInObject)
                 continue;
             ElfRelocation[] words = annotated.RelocationsOf(section).ToArray();
             for (int i = 0; i + 1 < words.Length; i += 2)

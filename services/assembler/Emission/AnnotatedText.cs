@@ -1,5 +1,6 @@
 using System.Globalization;
 using Reheat.Assembler.Gas;
+using Reheat.Core.Annotations;
 using TextWriter = Reheat.Assembler.Gas.TextWriter;
 
 namespace Reheat.Assembler.Emission;
@@ -99,7 +100,7 @@ internal static class AnnotatedText
         output.Append(".data\n.balign 8\n");
         foreach (SitePlan plan in counted)
             output.Append($"{Label(plan, prefix)}c: .quad 0\n");
-        output.Append($".section {RecordSections.Selftest},\"\",@progbits\n{Align(bitness)}\n");
+        output.Append($".section {RecordNames.SelfTestInObject},\"\",@progbits\n{Align(bitness)}\n");
         foreach (SitePlan plan in counted)
             output.Append($"{Words(bitness)} {Label(plan, prefix)},{Label(plan, prefix)}c\n");
     }

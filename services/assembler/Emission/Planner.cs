@@ -39,7 +39,7 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
         {
             if (instruction.Check(access.Operation, access.Size) is not Refusal.None and var refusal)
                 return (refusal, $"{access.Operation.Name()} of {access.Size} bytes by {site.Text}");
-            if (!RecordSections.IsTarget(access.Target))
+            if (!RecordNames.IsTarget(access.Target))
                 return (Refusal.UnsupportedSyntax, $"target \"{access.Target}\": no section can be named so");
         }
         (Refusal place, string where) = JudgePlace(site.Found!.Section, site.Offset, instruction.Length);

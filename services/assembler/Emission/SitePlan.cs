@@ -1,5 +1,6 @@
 using Reheat.Assembler.Gas;
 using Reheat.Assembler.Matching;
+using Reheat.Core.Annotations;
 using Reheat.Core.X86;
 
 namespace Reheat.Assembler.Emission;
@@ -62,20 +63,5 @@ internal sealed class SitePlan
     }
 
     /// <summary>Names of the sections that its records go to.</summary>
-    public IEnumerable<string> Sections => IsClassOne ? [RecordSections.ClassOne] : Targets.Select(RecordSections.OfTarget);
-}
-
-/// <summary>
-/// Where records stand in objects. Named so that kernel build tools, which pass over debug sections, take no offence; the last link calls
-/// them <c>.afterburn*</c>.
-/// </summary>
-internal static class RecordSections
-{
-    public const string ClassOne = ".debug_afterburn";
-    public const string Selftest = ".debug_afterburn_selftest";
-
-    public static string OfTarget(string target) => $"{ClassOne}.{target}";
-
-    /// <summary>True if a section's name and an assembly file can hold the target's name as it is.</summary>
-    public static bool IsTarget(string name) => name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-');
+    public IEnumerable<string> Sections => IsClassOne ? [RecordNames.InObject] : Targets.Select(target => $"{RecordNames.InObject}.{target}");
 }

@@ -9,7 +9,6 @@ namespace Reheat.Assembler.Matching;
 internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
 {
     // Below, an alignment is more guess than match. A function under another name must be nearly the same.
-    private const double LeastConfidence = 0.6;
     private const double SameOperand = 0.15;
     private const double LeastSimilarity = 0.3;
     private const double LeastSimilarityOfAnotherName = 0.7;
@@ -109,29 +108,27 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
             Lose(sites, Refusal.FunctionNotFound);
             return;
         }
-        ReadOnlySpan<ushort> before = function.Sketch.Elements;
-        if (before.IsEmpty)
+        if (function.Sketch.Elements.IsEmpty)
         {
             Lose(sites, Refusal.FunctionChanged, "the list has no sketch to find the site by");
             return;
         }
-        (ElfFunction Function, AlignedCode Aligned)[] aligned =
-            [.. candidates.Select(c => (c, SketchAlignment.Align(function.Sketch.Elements, Decode(c).Sketch.Elements))).OrderByDescending(p => p.Item2.Similarity)];
-        if (aligned.Length > 1 && aligned[1].Aligned.Similarity == aligned[0].Aligned.Similarity)
+        (ElfFunction Function, SketchMatch[] Matches, double Similarity)[] aligned = [.. candidates.Select(c => Align(function, c)).OrderByDescending(a => a.Similarity)];
+        if (aligned.Length > 1 && aligned[1].Similarity == aligned[0].Similarity)
         {
             Lose(sites, Refusal.AmbiguousFunction, $"{aligned.Length} functions are equally like it");
             return;
         }
-        (ElfFunction found, AlignedCode best) = aligned[0];
+        (ElfFunction found, SketchMatch[] matches, double similarity) = aligned[0];
         FunctionCode code = Decode(found);
         foreach (Site site in sites)
         {
-            int ordinal = site.Annotation.Ordinal;
-            if (best.Similarity < least)
-                site.Lose(Refusal.FunctionChanged, $"similarity {best.Similarity:0.00}");
-            else if (ordinal >= before.Length || best.Ordinals[ordinal] < 0 || code.ByOrdinal(best.Ordinals[ordinal]) is not { } instruction)
+            SketchMatch match = site.Annotation.Ordinal < matches.Length ? matches[site.Annotation.Ordinal] : SketchMatch.None;
+            if (similarity < least)
+                site.Lose(Refusal.FunctionChanged, $"similarity {similarity:0.00}");
+            else if (code.ByOrdinal(match.Ordinal) is not { } instruction)
                 site.Lose(Refusal.InstructionDiffers, "gone from the function");
-            else if (Confidence(site, best, before, code, instruction) is var confidence && confidence < LeastConfidence)
+            else if (Confidence(site, match, code, instruction) is var confidence && confidence < SketchMatch.Trusted)
                 site.Lose(Refusal.FunctionChanged, $"confidence {confidence:0.00}");
             else
                 site.Find(found, code, instruction, exact: false, Math.Round(confidence, 2));
@@ -139,13 +136,19 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
         // Two old sites cannot be one new instruction: alignment keeps order, so they are not.
     }
 
+    private (ElfFunction Function, SketchMatch[] Matches, double Similarity) Align(FunctionAnnotations listed, ElfFunction candidate)
+    {
+        CodeSketch now = Decode(candidate).Sketch;
+        SketchMatch[] matches = SketchAlignment.Align(listed.Sketch, now);
+        return (candidate, matches, SketchAlignment.Similarity(matches, now));
+    }
+
     // Sketches tell loosely which registers and fields an instruction has; the list has the site's own text. The same operand by another
     // value's register is what a compiler makes of the same line of source.
-    private static double Confidence(Site site, AlignedCode aligned, ReadOnlySpan<ushort> before, FunctionCode code, CodeInstruction instruction)
+    private static double Confidence(Site site, SketchMatch match, FunctionCode code, CodeInstruction instruction)
     {
-        double confidence = aligned.Confidence(site.Annotation.Ordinal, before, code.Sketch.Elements);
         ReadOnlySpan<char> old = MemoryOperand(site.Annotation.Instruction), now = MemoryOperand(code.Text(instruction));
-        return !old.IsEmpty && old.SequenceEqual(now) ? Math.Min(1, confidence + SameOperand) : confidence;
+        return !old.IsEmpty && old.SequenceEqual(now) ? Math.Min(1, match.Confidence + SameOperand) : match.Confidence;
     }
 
     // 8(%rdi,%rax,4); nothing where the link decides the address.

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Reheat.Core.Annotations;
 
 namespace Reheat.Cli.SecondPass;
 
@@ -27,7 +28,7 @@ internal static class TreeScan
             if (known is not null && known.TryGetValue(path, out ScannedObject? before) && before.IsUnchanged(file))
                 found.Add(before);
             else
-                found.Add(new ScannedObject(path, file, ProtectedPaths.Contains(tree, path), Read(file.FullName, slices)));
+                found.Add(new ScannedObject(path, file, tree.IsKernel && ProtectedPaths.FolderOf(path) is not null, Read(file.FullName, slices)));
         });
         return found.ToDictionary(o => o.Path, StringComparer.Ordinal);
     }

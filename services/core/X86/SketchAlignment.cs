@@ -47,6 +47,18 @@ public sealed class SketchAlignment
         return [.. alignment._map.Select((_, i) => alignment.MatchOf(i))];
     }
 
+    /// <summary>0 to 1: how much of the longer of two versions found its like in the other; a loose match is worth half a strict one.</summary>
+    /// <param name="matches">As <see cref="Align"/> gives them.</param>
+    /// <param name="to">The version that was aligned to.</param>
+    public static double Similarity(ReadOnlySpan<SketchMatch> matches, CodeSketch to)
+    {
+        double agreed = 0;
+        foreach (SketchMatch match in matches)
+            agreed += !match.IsFound ? 0 : match.IsStrict ? 1 : 0.5;
+        int longer = Math.Max(matches.Length, to.Elements.Length);
+        return longer == 0 ? 0 : agreed / longer;
+    }
+
     private SketchMatch MatchOf(int i)
     {
         if (_map[i] < 0)
