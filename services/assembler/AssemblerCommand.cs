@@ -30,6 +30,9 @@ internal sealed class AssemblerCommand
     /// <summary>Asks for no object: --version, --help.</summary>
     public bool IsQuestion { get; private set; }
 
+    /// <summary>Asks for a listing on standard output.</summary>
+    public bool ListsToOutput { get; private set; }
+
     /// <summary>32 or 64, by what was asked for or what <c>as</c> does by itself.</summary>
     public int Bitness { get; private set; } = 64;
 
@@ -101,7 +104,10 @@ internal sealed class AssemblerCommand
         name is "g" or "gen-debug" or "statistics" or "K" or "L" or "keep-locals" or "fatal-warnings" ||
         name.StartsWith("gdwarf", StringComparison.Ordinal) || name.StartsWith("gstabs", StringComparison.Ordinal) ||
         name.StartsWith("MD=", StringComparison.Ordinal) || name.StartsWith("compress-debug", StringComparison.Ordinal) ||
-        (name.StartsWith('a') && (name.Length == 1 || name[1] is '=' || name[1..].Split('=')[0].All(c => "cdghlmns".Contains(c, StringComparison.Ordinal))));
+        IsListing(name);
+
+    private static bool IsListing(string name) =>
+        name.StartsWith('a') && (name.Length == 1 || name[1] is '=' || name[1..].Split('=')[0].All(c => "cdghlmns".Contains(c, StringComparison.Ordinal)));
 
     private void Option(string name)
     {
@@ -111,6 +117,8 @@ internal sealed class AssemblerCommand
             Bitness = 64;
         else if (name.StartsWith("MD=", StringComparison.Ordinal))
             DependencyFile = name[3..];
+        else if (IsListing(name))
+            ListsToOutput |= !name.Contains('=', StringComparison.Ordinal);
         else if (name is "version" or "help" or "target-help" or "V")
             IsQuestion |= name != "V";
     }

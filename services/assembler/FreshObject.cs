@@ -25,6 +25,9 @@ internal sealed class FreshObject
 
     public int Bitness => Reader.Bitness;
 
+    /// <summary>True if the code finds its data through a table of addresses.</summary>
+    public bool IsPositionIndependent => Elf.Symbols.FindAll("_GLOBAL_OFFSET_TABLE_").Count > 0;
+
     /// <summary>Assembles; null if the source does not assemble, or is for another machine.</summary>
     public static FreshObject? Assemble(Toolchain toolchain, byte[] text, SourceScan scan, string prefix)
     {

@@ -24,9 +24,6 @@ internal sealed class MemoryFile : IDisposable
         return Native.ReadAll(Descriptor);
     }
 
-    /// <summary>Empties it.</summary>
-    public void Clear() => Native.Empty(Descriptor);
-
     public void Dispose() => Native.Close(Descriptor);
 }
 
@@ -37,18 +34,16 @@ internal static unsafe partial class Native
 
     public static bool Rewind(int file) => lseek(file, 0, 0) == 0;
 
-    public static void Empty(int file)
-    {
-        _ = ftruncate(file, 0);
-        Rewind(file);
-    }
-
     public static void Close(int file) => _ = close(file);
 
     /// <summary>Everything from the position on.</summary>
     public static byte[] ReadAll(int file)
     {
-        byte[] bytes = new byte[1 << 16];
+        long position = lseek(file, 0, 1), length = position < 0 ? 0 : Math.Min(lseek(file, 0, 2) - position, Array.MaxLength - 1);
+        if (position >= 0)
+            _ = lseek(file, position, 0);
+        // One byte more, so that a file's end is met without growing.
+        byte[] bytes = GC.AllocateUninitializedArray<byte>(length > 0 ? (int)length + 1 : 1 << 16);
         int filled = 0;
         while (true)
         {

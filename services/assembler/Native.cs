@@ -136,9 +136,6 @@ internal static unsafe partial class Native
     [LibraryImport("libc", SetLastError = true)]
     private static partial long lseek(int file, long offset, int whence);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int ftruncate(int file, long length);
-
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags, int mode);
 

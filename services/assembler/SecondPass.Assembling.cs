@@ -1,3 +1,4 @@
+using System.Text;
 using Reheat.Assembler.Checking;
 using Reheat.Assembler.Emission;
 using Reheat.Assembler.Gas;
@@ -8,29 +9,31 @@ namespace Reheat.Assembler;
 
 internal sealed partial class SecondPass
 {
-    // Each round loses a function at least; beyond, something else is wrong.
-    private const int MostRounds = 24;
+    // Of trials that look for what fails; beyond, a compiler would wait too long for it.
+    private const int MostTrials = 200;
 
-    // Assembles until all that is left passes the check. Null: the plain text has to be assembled.
+    // Assembles what passes the check. Null: the plain text has to be assembled.
     private int? Assemble(byte[] text, SourceScan scan, FreshObject fresh, List<SitePlan> plans, string prefix)
     {
-        List<SitePlan> left = plans;
-        for (int round = 0; left.Count > 0 && round < MostRounds; round++)
+        // A listing goes where the build reads it: it must not be written for a trial.
+        List<SitePlan> left = Command.ListsToOutput ? Passing(text, scan, fresh, plans, prefix) : plans;
+        for (int round = 0; left.Count > 0 && round < 2; round++)
         {
             ReadOnlySpan<byte> annotated = AnnotatedText.Write(text, scan, left, prefix, Command.Bitness, Command.Input);
             int code = toolchain.AssembleOutput(annotated, out string messages);
-            if (code != 0)
+            if (code == 0 && Check(fresh, left).Count == 0)
             {
-                left = WithoutUnassemblable(text, scan, left, prefix);
-                continue;
-            }
-            List<Fault> faults = Check(fresh, left);
-            if (faults.Count == 0)
-            {
-                Native.Write(2, System.Text.Encoding.UTF8.GetBytes(messages));
+                Native.Write(2, Encoding.UTF8.GetBytes(messages));
                 return 0;
             }
-            left = Without(left, faults);
+            List<SitePlan> passing = Passing(text, scan, fresh, left, prefix);
+            if (passing.Count == left.Count)
+            {
+                // Not the annotations are at fault: the disk is full, or a warning is taken for an error.
+                left.ForEach(plan => plan.Refuse(Refusal.CheckFailed, FirstError(messages)));
+                return null;
+            }
+            left = passing;
         }
         return null;
     }
@@ -50,50 +53,40 @@ internal sealed partial class SecondPass
         }
     }
 
-    // A fault costs its function's sites; one that is in no function costs all.
-    private static List<SitePlan> Without(List<SitePlan> plans, List<Fault> faults)
+    // The annotations that the assembler takes and the check accepts, all together: halves of those that it does not, function by function, then site
+    // by site. What is at fault is refused with the reason; the neighbours stay.
+    private List<SitePlan> Passing(byte[] text, SourceScan scan, FreshObject fresh, List<SitePlan> plans, string prefix)
     {
-        var guilty = new HashSet<SitePlan>();
-        foreach (Fault fault in faults)
-        {
-            SitePlan[] near = [.. plans.Where(p => p.Places.Any(q => q.Section == fault.Section && q.Offset == fault.Offset))];
-            if (near.Length == 0)
-            {
-                string? function = plans.SelectMany(p => p.Places).Where(q => q.Section == fault.Section && q.Offset <= fault.Offset)
-                    .OrderByDescending(q => q.Offset).Select(q => q.Function).FirstOrDefault();
-                near = [.. plans.Where(p => function is null || p.Places.Any(q => q.Section == fault.Section && q.Function == function))];
-            }
-            foreach (SitePlan plan in near)
-            {
-                if (guilty.Add(plan))
-                    plan.Refuse(Refusal.CheckFailed, fault.Message);
-            }
-        }
-        return [.. plans.Where(p => !guilty.Contains(p))];
-    }
+        var accepted = new List<SitePlan>();
+        int trials = 0;
+        Add([.. plans.GroupBy(p => (p.Places[0].Section, p.Places[0].Function)).Select(g => g.ToList())]);
+        return [.. accepted.OrderBy(p => p.Number)];
 
-    // Halves until it is known which functions the assembler takes with padding. Most often that is one, and log n assemblies find it.
-    private List<SitePlan> WithoutUnassemblable(byte[] text, SourceScan scan, List<SitePlan> plans, string prefix)
-    {
-        var good = new List<SitePlan>();
-        Split([.. plans.GroupBy(p => (p.Places[0].Section, p.Places[0].Function)).Select(g => g.ToList())]);
-        return [.. good.OrderBy(p => p.Number)];
-
-        void Split(List<List<SitePlan>> functions)
+        void Add(List<List<SitePlan>> groups)
         {
-            if (functions.Count == 0)
-                return;
-            List<SitePlan> trial = [.. functions.SelectMany(f => f).OrderBy(p => p.Number)];
-            ReadOnlySpan<byte> annotated = AnnotatedText.Write(text, scan, trial, prefix, Command.Bitness, Command.Input);
-            if (toolchain.AssembleCode(annotated, out string messages) is not null)
-                good.AddRange(trial);
-            else if (functions.Count == 1)
-                trial.ForEach(plan => plan.Refuse(Refusal.FixedLayout, FirstError(messages)));
+            (Refusal refusal, string detail) = Try([.. accepted.Concat(groups.SelectMany(g => g)).OrderBy(p => p.Number)]);
+            if (refusal == Refusal.None)
+                accepted.AddRange(groups.SelectMany(g => g));
+            else if (groups is [[SitePlan plan]])
+                plan.Refuse(refusal, detail);
             else
             {
-                Split(functions[..(functions.Count / 2)]);
-                Split(functions[(functions.Count / 2)..]);
+                List<List<SitePlan>> parts = groups is [var one] ? [.. one.Select(p => new List<SitePlan> { p })] : groups;
+                Add(parts[..(parts.Count / 2)]);
+                Add(parts[(parts.Count / 2)..]);
             }
+        }
+
+        (Refusal, string) Try(List<SitePlan> trial)
+        {
+            if (trials++ >= MostTrials)
+                return (Refusal.CheckFailed, $"not found out in {MostTrials} trials");
+            ReadOnlySpan<byte> annotated = AnnotatedText.Write(text, scan, trial, prefix, Command.Bitness, Command.Input);
+            if (toolchain.AssembleCode(annotated, out string messages) is not { } bytes)
+                return (Refusal.FixedLayout, FirstError(messages));
+            if (!ElfImage.TryFromBytes(bytes, "annotated object", out ElfImage? elf, out var diagnostics))
+                return (Refusal.CheckFailed, diagnostics[0].ToString());
+            return ObjectCheck.Run(fresh.Elf, elf, trial) is [var fault, ..] ? (Refusal.CheckFailed, fault.Message) : default;
         }
     }
 

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using System.Runtime;
 using System.Text;
 using Reheat.Assembler.Emission;
 using Reheat.Assembler.Gas;
 using Reheat.Assembler.Matching;
 using Reheat.Core;
 using Reheat.Core.Annotations;
+using Reheat.Core.Elf;
 using Reheat.Core.X86;
 
 namespace Reheat.Assembler;
@@ -12,9 +14,6 @@ namespace Reheat.Assembler;
 /// <summary>One file from the compiler to the object: found in the list, matched, annotated, checked, reported.</summary>
 internal sealed partial class SecondPass(Settings settings, Toolchain toolchain, ListFile list)
 {
-    private const int LeastUncollected = 512 << 10;
-    private const int MostUncollected = 8 << 20;
-
     private readonly long _began = Stopwatch.GetTimestamp();
 
     private AssemblerCommand Command => toolchain.Command;
@@ -31,7 +30,8 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
             return null;
         AnnotationListResult read = list.Read([.. units]);
         Complain(read);
-        if (!IsFor(read.List, Command.Bitness))
+        // Of all that a build assembles with --class1, what the list does not mean need not be told.
+        if (!IsFor(read.List, Command.Bitness, isListed: units.Count > 0 && ProtectedOutput.Reason(Command.Output) is null))
             return null;
         AnnotationPolicy policy = read.List.Policy with
         {
@@ -49,11 +49,10 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
     private int? Annotate(byte[] text, AnnotationList annotations, AnnotationPolicy policy, Report report, bool isOwn)
     {
         // Texts and objects are large arrays, and three megabytes of such start a full collection; gone in milliseconds, there is nothing to collect.
-        if (text.Length is > LeastUncollected and < MostUncollected)
-            GC.TryStartNoGCRegion((long)text.Length * 24);
-        HashSet<string> names = [.. annotations.Units.SelectMany(u => u.Functions).Select(f => SiteMatcher.BaseName(f.Name))];
+        GCSettings.LatencyMode = GCLatencyMode.LowLatency;
+        HashSet<string> names = [.. annotations.Units.SelectMany(u => u.Functions).Select(f => ElfFunction.BaseName(f.Name))];
         string prefix = FreePrefix(text);
-        SourceScan scan = SourceScan.Of(text, Command.Bitness, policy.ClassOne ? null : label => names.Contains(SiteMatcher.BaseName(label)));
+        SourceScan scan = SourceScan.Of(text, Command.Bitness, policy.ClassOne ? null : label => names.Contains(ElfFunction.BaseName(label)));
         if (scan.Statements.Count == 0 && scan.Obstacle is null && !isOwn)
             return null;
         if (ProtectedOutput.Reason(Command.Output) is { } reason)
@@ -63,20 +62,20 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
         if (scan.Statements.Count == 0)
             return RefuseAll(annotations, report, Refusal.FunctionNotFound, "");
         if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } fresh)
-            return null; // The plain text fails as well: as says why.
+            return Unread(text, annotations, report);
         report.Sites.AddRange(Match(annotations, fresh));
         if (OtherNames(report.Sites, fresh, names) && !policy.ClassOne)
         {
-            scan = SourceScan.Of(text, Command.Bitness, label => names.Contains(SiteMatcher.BaseName(label)));
-            if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } again)
-                return null;
-            fresh = again;
+            scan = SourceScan.Of(text, Command.Bitness, label => names.Contains(ElfFunction.BaseName(label)));
             report.Sites.Clear();
+            if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } again)
+                return Unread(text, annotations, report);
+            fresh = again;
             report.Sites.AddRange(Match(annotations, fresh));
         }
         var planner = new Planner(text, scan, fresh, policy.Padding);
         if (policy.ClassOne)
-            planner.AddClassOne();
+            planner.AddClassOne(annotations.Units);
         planner.Add(report.Sites);
         report.RefusedClassOne.AddRange(planner.RefusedClassOne);
         List<SitePlan> plans = planner.Plans;
@@ -88,7 +87,7 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
             if (plan.Refusal == Refusal.None)
                 report.ClassOne += plan.Places.Count;
             else
-                report.RefusedClassOne.Add(new RefusedClassOne(plan.Places[0].Function, "", plan.Refusal, plan.Detail));
+                report.RefusedClassOne.AddRange(plan.Places.Select(place => new RefusedClassOne(place.Function, plan.Mnemonic, plan.Refusal, plan.Detail)));
         }
         return code;
     }
@@ -107,9 +106,20 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
         foreach (Site site in sites)
         {
             if (site.Found is { } found && !fresh.Map.TryFind(found.Section.Index, site.Offset, out _))
-                names.UnionWith(found.Aliases.Select(alias => alias.Name).Append(found.Name).Select(SiteMatcher.BaseName));
+                names.UnionWith(found.Aliases.Select(alias => alias.Name).Append(found.Name).Select(ElfFunction.BaseName));
         }
         return names.Count > known;
+    }
+
+    // The text with labels does not assemble, or not as the command line says. If the plain text does not either, as says why.
+    private int? Unread(byte[] text, AnnotationList annotations, Report report)
+    {
+        if (toolchain.AssembleCode(text, out _) is not { } bytes)
+            return null;
+        string why = ElfImage.TryFromBytes(bytes, "object", out ElfImage? elf, out var diagnostics)
+            ? elf.Is64 == (Command.Bitness == 64) ? "the text does not assemble with labels in it" : "32-bit addresses in a 64-bit machine's code (x32)"
+            : diagnostics[0].ToString();
+        return RefuseAll(annotations, report, Refusal.UnsupportedSyntax, why);
     }
 
     private static int? RefuseAll(AnnotationList annotations, Report report, Refusal refusal, string detail)
@@ -129,17 +139,21 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
                 }
             }
         }
+        // What is sensitive by itself was not looked for: one line says so.
+        if (report.Policy.ClassOne && refusal != Refusal.FunctionNotFound)
+            report.RefusedClassOne.Add(new RefusedClassOne("*", "*", refusal, detail));
         return null;
     }
 
-    private bool IsFor(AnnotationList annotations, int bitness)
+    private bool IsFor(AnnotationList annotations, int bitness, bool isListed)
     {
         string architecture = bitness == 64 ? "x86-64" : "i386";
         if (annotations.NormalVersion != FunctionCode.NormalVersion)
             return false; // Said by the reader.
         if (annotations.Architecture == architecture)
             return true;
-        Diagnose.Say($"{list.Path}: a list for {annotations.Architecture}, this file is for {architecture}; nothing is annotated in it");
+        if (isListed)
+            Diagnose.Say($"{list.Path}: a list for {annotations.Architecture}, this file is for {architecture}; nothing is annotated in it");
         return false;
     }
 

@@ -50,8 +50,8 @@ internal static class CarryForward
         int ordinal = site.Identity.Ordinal;
         if ((uint)ordinal >= (uint)matches.Length || !matches[ordinal].IsFound || matches[ordinal].Confidence < SketchMatch.Trusted)
             return null;
-        // Nothing is listed that the code there does not bear out.
-        return code.ByOrdinal(matches[ordinal].Ordinal) is { } instruction && site.Site.Accesses.All(a => instruction.Instruction.Allows(a.Operation, a.Size))
+        // Nothing is listed that the code there does not bear out: another field's access is another site, however alike.
+        return code.ByOrdinal(matches[ordinal].Ordinal) is { } instruction && AccessText.IsSame(site.Site.Instruction, code.Text(instruction)) && site.Site.Accesses.All(a => instruction.Instruction.Allows(a.Operation, a.Size))
             ? matches[ordinal]
             : null;
     }

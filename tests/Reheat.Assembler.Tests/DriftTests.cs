@@ -31,6 +31,8 @@ public sealed class DriftTests
     [InlineData("-O2", "sum += d->c;", "sum += d->c; sum ^= 0x1234567;", 0)]
     [InlineData("-Os", "d->e = 0x55;", "d->e = 0x55; sum *= 3;", 0)]
     [InlineData("-O2", "d->e = 0x55;", "", 2)]
+    [InlineData("-O2", "d->e = 0x55;", "((volatile uint32_t *)d)[40] = 0x55;", 2)]
+    [InlineData("-Os", "d->a = 0x11;", "((volatile uint32_t *)(long)n)[9] = 0x11;", 1)]
     [InlineData("-O2", "uint32_t probe", "__attribute__((noinline)) static uint32_t probe", 0)]
     public void Sites_are_found_again(string flags, string old, string now, int lost)
     {

@@ -59,6 +59,28 @@ public sealed class EndToEndTests
             CountersAreExecutions(scratch);
     }
 
+    // Functions that run on into what follows them, and places that are named by a symbol and an offset: both end with 0 if nothing was broken.
+    [Theory]
+    [InlineData("falls-through.s.txt")]
+    [InlineData("symbol-and-offset.s.txt")]
+    public void Code_that_leans_on_its_layout_does_what_it_did(string source)
+    {
+        using var scratch = new Scratch();
+        scratch.Copy(source, "x.s");
+        scratch.Copy("counters.c.txt", "counters.c");
+        scratch.Run("gcc", "-O2 -c counters.c -o counters.o");
+        scratch.Run("gcc", "-c x.s -o plain.o");
+        scratch.Run("gcc", "-static plain.o -o plain");
+        scratch.Run("./plain", "");
+        scratch.Write("list", AnnotationListWriter.Write(MemorySites.Of(scratch.File("plain.o"))));
+        foreach (string policy in (string[])["thunk", "inline", "selftest"])
+        {
+            scratch.Run("gcc", $"-c x.s -o {policy}.o", ("COMPILER_PATH", scratch.ToolDirectory), ("REHEAT_ANNOTATIONS", scratch.File("list")), ("REHEAT_POLICY", policy));
+            scratch.Run("gcc", $"-static {policy}.o {(policy == "selftest" ? "counters.o" : "")} -o {policy}");
+            scratch.Run($"./{policy}", "");
+        }
+    }
+
     // Not every 64-bit kernel runs 32-bit programs.
     private static string Execute(Scratch scratch, string program, string mode) =>
         mode.Length > 0 ? scratch.Run("qemu-i386", $"./{program}") : scratch.Run($"./{program}", "");

@@ -34,12 +34,16 @@ public sealed class FailureTests
     public void A_full_disk()
     {
         using Scratch scratch = Made();
-        // A limit on file sizes stands for the disk: 100 bytes are no object.
-        string limited = "-c \"trap '' XFSZ; ulimit -f 0; exec {0} -o out.o a.s\"";
-        Outcome expected = scratch.Try("bash", limited.Replace("{0}", "as", StringComparison.Ordinal), "");
-        Outcome outcome = scratch.Try("bash", limited.Replace("{0}", Scratch.Program, StringComparison.Ordinal), "", ("REHEAT_ANNOTATIONS", scratch.File("list")));
-        Assert.NotEqual(0, outcome.ExitCode);
-        Assert.Equal(expected.ExitCode, outcome.ExitCode);
+        // A disk of one page, in a mount namespace of its own, with something on it.
+        string full = "-rm bash -c \"mkdir -p disk; mount -t tmpfs -o size=4k none disk && head -c 4096 /dev/zero >disk/else; exec {0} -o disk/out.o a.s\"";
+        scratch.Write("counted", $"#!/bin/sh\necho >>{scratch.File("runs")}\nexec as \"$@\"\n");
+        File.SetUnixFileMode(scratch.File("counted"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Outcome expected = scratch.Try("unshare", full.Replace("{0}", "as", StringComparison.Ordinal), "");
+        Outcome outcome = scratch.Try("unshare", full.Replace("{0}", Scratch.Program, StringComparison.Ordinal), "", ("REHEAT_ANNOTATIONS", scratch.File("list")),
+            ("REHEAT_AS", scratch.File("counted")));
+        Assert.Contains("No space left", expected.Errors, StringComparison.Ordinal);
+        Assert.Equal((expected.ExitCode, expected.Errors), (outcome.ExitCode, outcome.Errors));
+        Assert.InRange(scratch.Text("runs").Length, 1, 5);
     }
 
     [Fact]

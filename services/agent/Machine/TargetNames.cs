@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Text;
 using System.Text.RegularExpressions;
+using Reheat.Core;
 
 namespace Reheat.Agent.Machine;
 
@@ -12,8 +13,6 @@ internal static partial class TargetNames
 
     /// <summary>The memory map changed meanwhile, and the address was one device's before and another's after.</summary>
     public const string Ambiguous = "ambiguous";
-
-    private const int MaxLength = 64;
 
     // Regions whose names are not what the field calls the device.
     private static readonly FrozenDictionary<string, string> Known = new Dictionary<string, string>
@@ -39,9 +38,9 @@ internal static partial class TargetNames
             return known;
         var name = new StringBuilder(region.Length);
         foreach (char c in Suffix().Replace(region, ""))
-            name.Append(char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '.' or '_' or '-' ? c : '-');
-        if (name.Length > MaxLength)
-            name.Length = MaxLength;
+            name.Append(TargetName.IsValid(c) ? c : '-');
+        if (name.Length > TargetName.MaxLength)
+            name.Length = TargetName.MaxLength;
         return name.Length == 0 ? Unknown : name.ToString();
     }
 

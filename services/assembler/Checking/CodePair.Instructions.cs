@@ -29,7 +29,7 @@ internal sealed partial class CodePair
     private string? Thunk(in Instruction old, int i, int site)
     {
         Instruction jump = Decode(_newDecoder, _newReader, site, _newBytes.Length);
-        if (jump.Mnemonic != Mnemonic.Jmp || jump.Length != SitePlan.Transfer || jump.NearBranchTarget >= (ulong)_newBytes.Length)
+        if (jump.Mnemonic != Mnemonic.Jmp || jump.Length != Padding.Transfer || jump.NearBranchTarget >= (ulong)_newBytes.Length)
             return "no jump to a thunk";
         int start = (int)jump.NearBranchTarget, at = start;
         foreach (Mnemonic expected in (ReadOnlySpan<Mnemonic>)(_bitness == 64
@@ -39,6 +39,11 @@ internal sealed partial class CodePair
             Instruction step = Decode(_newDecoder, _newReader, at, _newBytes.Length);
             if (step.Mnemonic != expected)
                 return $"the thunk has {step.Mnemonic} instead of {expected}";
+            if (step.Mnemonic == Mnemonic.Lea && (step.Op0Register != Register.RSP || step.MemoryBase != Register.RSP || step.MemoryIndex != Register.None ||
+                (long)step.MemoryDisplacement64 != (at == start ? -SelftestThunk.RedZone : SelftestThunk.RedZone)))
+                return "the thunk moves the stack pointer elsewhere";
+            if (step.Mnemonic is Mnemonic.Inc or Mnemonic.Add && CounterAt(at, step) is { } counter)
+                _counters[site] = counter;
             at += step.Length;
         }
         Instruction moved = Decode(_newDecoder, _newReader, at, _newBytes.Length);
@@ -46,10 +51,22 @@ internal sealed partial class CodePair
             return $"the instruction means another thing in the thunk: {difference}";
         at += moved.Length;
         Instruction back = Decode(_newDecoder, _newReader, at, _newBytes.Length);
-        if (back.Mnemonic != Mnemonic.Jmp || back.NearBranchTarget != (ulong)(site + SitePlan.Transfer))
+        if (back.Mnemonic != Mnemonic.Jmp || back.NearBranchTarget != (ulong)(site + Padding.Transfer))
             return "the thunk does not go back to the site";
         _thunks[start] = at + back.Length;
         return null;
+    }
+
+    // What the counting instruction's relocation names.
+    private (int Section, long Offset)? CounterAt(int at, in Instruction step)
+    {
+        int n = First(_newRelocations, at);
+        if (n >= _newRelocations.Length || _newRelocations[n].Offset >= (ulong)(at + step.Length) || !step.HasLockPrefix)
+            return null;
+        ElfRelocation relocation = _newRelocations[n];
+        ElfSymbol symbol = _newElf.Symbols[relocation.SymbolIndex];
+        long end = step.IsIPRelativeMemoryOperand ? at + step.Length - (long)relocation.Offset : 0;
+        return (symbol.SectionIndex, (long)symbol.Value + relocation.Addend + end);
     }
 
     private string? CompareAt(int i, in Instruction old, int j, in Instruction @new)
@@ -75,7 +92,7 @@ internal sealed partial class CodePair
             ElfRelocation a = _oldRelocations[o], b = _newRelocations[n];
             if (a.Type != b.Type || (!isBranch && a.Offset - (ulong)i != b.Offset - (ulong)j))
                 return "another relocation";
-            if (Reference(i, a, b) is { } difference)
+            if (Reference(i, old.Length, a, b) is { } difference)
                 return difference;
             // In i386 objects the addend stands in the bytes.
             free.Slice((int)(a.Offset - (ulong)i), Math.Min(4, old.Length - (int)(a.Offset - (ulong)i))).Fill(true);
@@ -105,20 +122,27 @@ internal sealed partial class CodePair
         return null;
     }
 
-    private string? Reference(int from, ElfRelocation a, ElfRelocation b)
+    private string? Reference(int from, int length, ElfRelocation a, ElfRelocation b)
     {
         ElfSymbol old = _oldElf.Symbols[a.SymbolIndex], @new = _newElf.Symbols[b.SymbolIndex];
+        if (SymbolDifference(old, @new) is { } difference)
+            return difference;
+        if (old.Section is not { IsExecutable: true })
+            return a.Addend == b.Addend ? null : $"another place of {old.Section?.Name ?? old.Name}";
+        // The processor counts from the next instruction. A symbol with an offset leads into the code behind it, which may have moved.
+        long end = ElfRelocationTypes.IsFromPlace(_oldElf.Machine, a.Type) ? from + length - (long)a.Offset : 0;
+        _deferred.Add(new Deferred(from, old.SectionIndex, (long)old.Value + a.Addend + end, @new.SectionIndex, (long)@new.Value + b.Addend + end));
+        return null;
+    }
+
+    /// <summary>Why two symbols are not each other's; null if they are.</summary>
+    public static string? SymbolDifference(ElfSymbol old, ElfSymbol @new)
+    {
         if (old.Type != @new.Type)
             return "a relocation against another kind of symbol";
         if (old.Type != ElfSymbolType.Section)
-            return old.NameBytes.SequenceEqual(@new.NameBytes) && a.Addend == b.Addend ? null : $"a relocation against {@new.Name} instead of {old.Name}";
-        if (old.Section!.Name != @new.Section!.Name)
-            return $"a relocation against {@new.Section.Name} instead of {old.Section.Name}";
-        if (!old.Section.IsExecutable)
-            return a.Addend == b.Addend ? null : $"another place of {old.Section.Name}";
-        long end = ElfRelocationTypes.IsFromPlace(_oldElf.Machine, a.Type) ? 4 : 0;
-        _deferred.Add(new Deferred(from, old.SectionIndex, a.Addend + end, @new.SectionIndex, b.Addend + end));
-        return null;
+            return old.NameBytes.SequenceEqual(@new.NameBytes) ? null : $"a relocation against {@new.Name} instead of {old.Name}";
+        return old.Section!.Name == @new.Section!.Name ? null : $"a relocation against {@new.Section.Name} instead of {old.Section.Name}";
     }
 
     private static int First(ElfRelocation[] relocations, int offset)

@@ -33,7 +33,9 @@ internal sealed partial class CodePair
     private readonly int _bitness;
     private readonly Dictionary<int, SitePlan> _sites;
     private readonly Dictionary<int, int> _thunks = [];
+    private readonly Dictionary<int, (int Section, long Offset)> _counters = [];
     private readonly List<Deferred> _deferred = [];
+    private bool _passed;
 
     // Where two references must lead to the same place; known when all sections are walked.
     private readonly record struct Deferred(int From, int OldSection, long OldTarget, int NewSection, long NewTarget);
@@ -63,8 +65,22 @@ internal sealed partial class CodePair
 
     public ElfSection New => _new;
 
-    /// <summary>The new offset of an old one; -1 if no instruction began there.</summary>
+    /// <summary>The new offset of an old one; -1 if nothing of what stood there is left.</summary>
     public int Map(long offset) => offset >= 0 && offset < _map.Length ? _map[offset] : -1;
+
+    /// <summary>Where the thunk of the site at a new offset counts.</summary>
+    public (int Section, long Offset)? CounterOf(int site) => _counters.TryGetValue(site, out (int, long) counter) ? counter : null;
+
+    /// <summary>Whether a place of the new code is what an old one has become. Places before the section or behind it stay as far from it.</summary>
+    public bool IsSamePlace(long old, long @new)
+    {
+        if (old < 0)
+            return @new == old;
+        if (old > _oldBytes.Length)
+            return @new - _newBytes.Length == old - _oldBytes.Length;
+        int expected = Map(old);
+        return expected >= 0 && (expected == @new || BehindPadding(expected) == BehindPadding((int)@new));
+    }
 
     /// <summary>Walks both; null if they agree.</summary>
     public Fault? Walk()
@@ -72,11 +88,13 @@ internal sealed partial class CodePair
         int i = 0, j = 0, o = 0, n = 0;
         // Of NOPs passed over: they are where the next instruction is.
         int pending = 0;
+        bool falls = true;
         while (true)
         {
-            if (_thunks.TryGetValue(j, out int behind))
+            if (PassThunks(ref j))
             {
-                j = behind;
+                if (falls && !_passed)
+                    return new Fault(_old.Index, (ulong)Math.Max(pending - 1, 0), "the code before a thunk runs into it");
                 continue;
             }
             Instruction @new = Decode(_newDecoder, _newReader, j, _newBytes.Length);
@@ -89,6 +107,8 @@ internal sealed partial class CodePair
             if (i < _oldBytes.Length && _sites.TryGetValue(i, out SitePlan? plan))
             {
                 _map.AsSpan(pending, i + 1 - pending).Fill(j);
+                MapInside(i, j, plan.IsSelftest ? 1 : plan.Length);
+                falls = true;
                 if (Site(plan, i, ref j) is { } bad)
                     return new Fault(_old.Index, (ulong)i, bad);
                 i += plan.Length;
@@ -109,6 +129,9 @@ internal sealed partial class CodePair
             _map.AsSpan(pending, i + 1 - pending).Fill(j);
             if (Compare(i, old, ref o, j, @new, ref n) is { } difference)
                 return new Fault(_old.Index, (ulong)i, $"+0x{i:x}: {difference}");
+            falls = old.FlowControl is not (FlowControl.UnconditionalBranch or FlowControl.IndirectBranch or FlowControl.Return or FlowControl.Exception);
+            if (old.Length == @new.Length)
+                MapInside(i, j, old.Length);
             i += old.IsInvalid ? 1 : old.Length;
             j += @new.IsInvalid ? 1 : @new.Length;
             pending = i;
@@ -126,14 +149,38 @@ internal sealed partial class CodePair
         {
             if (!pairs.TryGetValue(deferred.OldSection, out CodePair? target) || target.New.Index != deferred.NewSection)
                 return new Fault(_old.Index, (ulong)deferred.From, $"+0x{deferred.From:x} leads to another section");
-            int expected = target.Map(deferred.OldTarget);
-            // Before the section or behind it, or into an instruction's middle: as far as the nearest place moved.
-            if (expected < 0 && deferred.OldTarget < 0)
-                expected = (int)deferred.OldTarget;
-            if (expected >= 0 && target.BehindPadding(expected) != target.BehindPadding((int)deferred.NewTarget))
-                return new Fault(_old.Index, (ulong)deferred.From, $"+0x{deferred.From:x} leads to +0x{deferred.NewTarget:x} instead of +0x{expected:x}");
+            if (!target.IsSamePlace(deferred.OldTarget, deferred.NewTarget))
+                return new Fault(_old.Index, (ulong)deferred.From, $"+0x{deferred.From:x} leads to +0x{deferred.NewTarget:x}, which is not what +0x{deferred.OldTarget:x} has become");
         }
         return null;
+    }
+
+    private void MapInside(int i, int j, int length)
+    {
+        for (int k = 1; k < length; k++)
+            _map[i + k] = j + k;
+    }
+
+    // Behind the thunks that begin here, and the jump over them that stands before them where the code goes on.
+    private bool PassThunks(ref int j)
+    {
+        int at = j;
+        bool hasJump = false;
+        if (!_thunks.ContainsKey(at) && _thunks.ContainsKey(at + Padding.Transfer))
+        {
+            at += Padding.Transfer;
+            hasJump = true;
+        }
+        int start = at;
+        while (_thunks.TryGetValue(at, out int behind))
+            at = behind;
+        if (at == start)
+            return false;
+        if (hasJump && Decode(_newDecoder, _newReader, j, _newBytes.Length) is var jump && (jump.Mnemonic != Mnemonic.Jmp || jump.Length != Padding.Transfer || jump.NearBranchTarget != (ulong)at))
+            return false;
+        _passed = hasJump;
+        j = at;
+        return true;
     }
 
     private int BehindPadding(int offset)

@@ -24,6 +24,7 @@ internal static class ObjectCheck
             return faults;
         faults.AddRange(pairs.Values.Select(pair => pair.CheckReferences(pairs)).OfType<Fault>());
         faults.AddRange(Symbols(fresh, annotated, pairs));
+        faults.AddRange(DataCheck.Run(fresh, annotated, pairs));
         if (faults.Count == 0)
             faults.AddRange(Records(annotated, plans, pairs));
         return faults;
@@ -50,19 +51,26 @@ internal static class ObjectCheck
         }
     }
 
+    private static (int Section, long Offset) Place(ElfImage image, ElfRelocation word) =>
+        image.Symbols[word.SymbolIndex] is var symbol ? (symbol.SectionIndex, (long)symbol.Value + word.Addend) : default;
+
     private static IEnumerable<Fault> Records(ElfImage annotated, IReadOnlyList<SitePlan> plans, Dictionary<int, CodePair> pairs)
     {
         var written = new HashSet<(string, int, long, long)>();
+        var counters = new Dictionary<(int, long), (int, long)>();
         foreach (ElfSection section in annotated.Sections)
         {
-            if (!section.NameStartsWith(".debug_afterburn"u8) || section.Name == RecordNames.SelfTestInObject)
+            if (!section.NameStartsWith(".debug_afterburn"u8))
                 continue;
             ElfRelocation[] words = annotated.RelocationsOf(section).ToArray();
             for (int i = 0; i + 1 < words.Length; i += 2)
             {
-                ElfSymbol start = annotated.Symbols[words[i].SymbolIndex];
-                long from = (long)start.Value + words[i].Addend, to = (long)annotated.Symbols[words[i + 1].SymbolIndex].Value + words[i + 1].Addend;
-                written.Add((section.Name, start.SectionIndex, from, to));
+                (int code, long from) = Place(annotated, words[i]);
+                (int other, long to) = Place(annotated, words[i + 1]);
+                if (section.Name == RecordNames.SelfTestInObject)
+                    counters[(code, from)] = (other, to);
+                else
+                    written.Add((section.Name, code, from, to));
             }
         }
         foreach (SitePlan plan in plans)
@@ -71,6 +79,8 @@ internal static class ObjectCheck
             {
                 CodePair pair = pairs[place.Section];
                 int start = pair.Map((long)place.Offset);
+                if (plan.IsSelftest && (pair.CounterOf(start) is not { } counter || !counters.Remove((pair.New.Index, start), out (int, long) told) || told != counter))
+                    yield return new Fault(place.Section, place.Offset, "the record of its counter names another one than the thunk counts");
                 foreach (string section in plan.Sections)
                 {
                     if (!written.Remove((section, pair.New.Index, start, start + plan.Extent)))

@@ -6,8 +6,8 @@ namespace Reheat.Assembler.Emission;
 /// <summary>How many NOP bytes an annotated instruction gets, and which.</summary>
 internal static class Padding
 {
-    // jmp rel32 or call rel32 in place of instruction and padding.
-    private const int Transfer = 5;
+    /// <summary>Bytes of <c>jmp rel32</c> or <c>call rel32</c>, which takes the place of instruction and padding.</summary>
+    public const int Transfer = 5;
 
     // Intel SDM volume 2B, table 4-12 (NOP), as gas itself pads with.
     private static readonly byte[][] Nops =

@@ -1,3 +1,4 @@
+using Iced.Intel;
 using Reheat.Assembler.Gas;
 using Reheat.Assembler.Matching;
 using Reheat.Core;
@@ -14,6 +15,7 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
     private const PatchKinds Rewritten = PatchKinds.Rewritten & ~PatchKinds.Alternative & ~PatchKinds.SmpLock;
 
     private readonly SortedDictionary<int, SitePlan> _plans = [];
+    private readonly Dictionary<ImageAddress, bool> _fallsThrough = [];
 
     /// <summary>The plans, in order of statements.</summary>
     public List<SitePlan> Plans => [.. _plans.Values];
@@ -39,8 +41,8 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
         {
             if (instruction.Check(access.Operation, access.Size) is not Refusal.None and var refusal)
                 return (refusal, $"{access.Operation.Name()} of {access.Size} bytes by {site.Text}");
-            if (!RecordNames.IsTarget(access.Target))
-                return (Refusal.UnsupportedSyntax, $"target \"{access.Target}\": no section can be named so");
+            if (access.Operation != Operation.SensitiveInstruction && !TargetName.IsValid(access.Target))
+                return (Refusal.UnsupportedSyntax, $"target \"{access.Target}\": expected {TargetName.Expected}");
         }
         (Refusal place, string where) = JudgePlace(site.Found!.Section, site.Offset, instruction.Length);
         site.IsAlternative = (KindsAt(site.Found.Section, site.Offset, instruction.Length) & PatchKinds.Alternative) != 0;
@@ -83,10 +85,18 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
             site.Refuse(Refusal.StringSplit, "a label stands between the prefix and its instruction");
             return;
         }
+        // One that is sensitive whatever it touches is annotated as such: its room and its section are those of class 1.
+        bool isClassOne = site.Annotation.Accesses.All(access => access.Operation == Operation.SensitiveInstruction);
         if (!_plans.TryGetValue(place.Statement, out SitePlan? plan))
         {
             FunctionEnd end = default;
-            if (style == PaddingStyle.Selftest && CannotMove(site, statement, out end) is { } reason)
+            bool isSelftest = style == PaddingStyle.Selftest && !isClassOne;
+            if (isClassOne && OpensShadow(instruction, section, site.Offset) is { } shadow)
+            {
+                site.Refuse(Refusal.FixedLayout, shadow);
+                return;
+            }
+            if (isSelftest && CannotMove(site, statement, out end) is { } reason)
             {
                 site.Refuse(Refusal.RelocationInTheWay, reason);
                 return;
@@ -96,16 +106,34 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
                 Number = place.Statement,
                 Statement = statement,
                 Length = instruction.Length,
-                Padding = style == PaddingStyle.Selftest ? 0 : Padding.OfMemory(instruction, style),
-                IsSelftest = style == PaddingStyle.Selftest,
+                Mnemonic = instruction.Mnemonic,
+                Padding = isSelftest ? 0 : isClassOne ? Padding.OfSensitive(instruction, style) : Padding.OfMemory(instruction, style),
+                IsSelftest = isSelftest,
+                FallsThrough = isSelftest && FallsThrough(site.Found),
                 End = end,
             };
             plan.Places.Add(new PlannedPlace(section, site.Offset, site.Found.Name));
             _plans.Add(place.Statement, plan);
         }
         plan.Sites.Add(site);
-        foreach (AnnotatedAccess access in site.Annotation.Accesses)
+        foreach (AnnotatedAccess access in site.Annotation.Accesses.Where(_ => !isClassOne))
             plan.Targets.Add(access.Target);
+    }
+
+    // Thunks stand behind the function's last instruction. If that goes on, as a call that does return or a branch that is not taken, it must
+    // not meet them.
+    private bool FallsThrough(ElfFunction function)
+    {
+        if (!_fallsThrough.TryGetValue(function.Start, out bool known))
+        {
+            ReadOnlySpan<CodeInstruction> code = fresh.Reader.Decode(function).Instructions;
+            int last = code.Length - 1;
+            while (last >= 0 && code[last].Instruction.Decoded.Mnemonic is Mnemonic.Nop or Mnemonic.Int3)
+                last--;
+            known = last < 0 || code[last].Instruction.Decoded.FlowControl is not (FlowControl.UnconditionalBranch or FlowControl.IndirectBranch or FlowControl.Return or FlowControl.Exception);
+            _fallsThrough.Add(function.Start, known);
+        }
+        return known;
     }
 
     private string? CannotMove(Site site, Statement statement, out FunctionEnd end)
@@ -117,6 +145,8 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
             return "the function has no .size directive to put the thunk before";
         if (scan.Sections[end.Section].Name != scan.Sections[statement.Section].Name)
             return "the function ends in another section";
+        if (fresh.Bitness == 32 && fresh.IsPositionIndependent)
+            return "the counter of position-independent i386 code would need a relocation in the text";
         return SelftestThunk.CanMove(text.AsSpan(statement.Instruction, statement.End - statement.Instruction))
             ? null
             : "the operand names its own place or a numbered label";

@@ -12,7 +12,7 @@ namespace Reheat.Assembler.Emission;
 internal static class SelftestThunk
 {
     // Below the stack pointer user code may keep data (psABI x86-64, 3.2.2: the red zone).
-    private const int RedZone = 128;
+    public const int RedZone = 128;
 
     /// <summary>Writes the thunks of one function at its end.</summary>
     public static void Write(TextWriter output, byte[] text, SourceScan scan, IReadOnlyList<SitePlan> plans, string prefix, int bitness)
@@ -21,8 +21,13 @@ internal static class SelftestThunk
         bool isOpen = FrameReplay.At(text, scan.Frames, plans[0].End.Position).Closing.Length > 0;
         if (isOpen)
             output.Append(".cfi_endproc; ");
+        string last = AnnotatedText.Label(plans[^1], prefix);
+        if (plans[0].FallsThrough)
+            output.Append($"{{disp32}} jmp {last}x; ");
         for (int i = 0; i < plans.Count; i++)
             Write(output, text, scan, plans[i], prefix, bitness, leaveOpen: isOpen && i == plans.Count - 1);
+        if (plans[0].FallsThrough)
+            output.Append($"{last}x: ");
     }
 
     private static void Write(TextWriter output, byte[] text, SourceScan scan, SitePlan plan, string prefix, int bitness, bool leaveOpen)

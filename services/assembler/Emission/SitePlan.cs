@@ -25,8 +25,14 @@ internal sealed class SitePlan
     /// <summary>Bytes of NOPs after it.</summary>
     public required int Padding { get; init; }
 
+    /// <summary>Mnemonic of the instruction, for reports.</summary>
+    public required string Mnemonic { get; init; }
+
     /// <summary>A transfer to a thunk stands in the instruction's place.</summary>
     public bool IsSelftest { get; init; }
+
+    /// <summary>The function's last instruction goes on behind it: its thunks must be passed over.</summary>
+    public bool FallsThrough { get; init; }
 
     /// <summary>Targets of class 2, sorted; none for a class-1 instruction.</summary>
     public SortedSet<string> Targets { get; } = new(StringComparer.Ordinal);
@@ -44,15 +50,12 @@ internal sealed class SitePlan
     public FunctionEnd End { get; init; }
 
     /// <summary>Bytes from the start label to the end label.</summary>
-    public int Extent => IsSelftest ? Transfer : Length + Padding;
+    public int Extent => IsSelftest ? Emission.Padding.Transfer : Length + Padding;
 
     /// <summary>Why it is left out after all; <see cref="Refusal.None"/> while it is not.</summary>
     public Refusal Refusal { get; private set; }
 
     public string Detail { get; private set; } = "";
-
-    /// <summary>Bytes of <c>jmp rel32</c>.</summary>
-    public const int Transfer = 5;
 
     /// <summary>Leaves it out.</summary>
     public void Refuse(Refusal refusal, string detail)

@@ -46,7 +46,7 @@ internal ref struct GasLexer(ReadOnlySpan<byte> text)
                     SkipLine();
                     continue;
                 case (byte)'/' when _at + 1 < text.Length && text[_at + 1] == '*':
-                    SkipBlockComment();
+                    _at = AfterComment(_at);
                     continue;
                 case (byte)'/' when _atLineStart:
                     SkipLine();
@@ -110,7 +110,7 @@ internal ref struct GasLexer(ReadOnlySpan<byte> text)
     private int StatementEnd(int from)
     {
         ReadOnlySpan<byte> text = _text;
-        int at = from;
+        int at = from, end = -1, comment = from;
         while (true)
         {
             int length = text[at..].IndexOfAny(_stops);
@@ -122,12 +122,21 @@ internal ref struct GasLexer(ReadOnlySpan<byte> text)
                 at = AfterString(at);
             else if (c == '\'')
                 at = AfterCharacter(at);
-            else if (c != '/' || (at + 1 < text.Length && text[at + 1] == '*'))
+            else if (c != '/')
                 break;
-            else
+            else if (at + 1 >= text.Length || text[at + 1] != '*')
                 at++;
+            else
+            {
+                // A comment is a blank, also between operands; behind the last one it is none of the statement's.
+                if (end < 0 || text[comment..at].ContainsAnyExcept(" \t\r"u8))
+                    end = at;
+                comment = at = AfterComment(at);
+            }
         }
         _at = at;
+        if (end >= 0 && !text[comment..at].ContainsAnyExcept(" \t\r"u8))
+            at = end;
         while (at > from && text[at - 1] is (byte)' ' or (byte)'\t' or (byte)'\r')
             at--;
         return at;
@@ -162,9 +171,9 @@ internal ref struct GasLexer(ReadOnlySpan<byte> text)
         _at = length < 0 ? _text.Length : _at + length;
     }
 
-    private void SkipBlockComment()
+    private readonly int AfterComment(int at)
     {
-        int length = _text[(_at + 2)..].IndexOf("*/"u8);
-        _at = length < 0 ? _text.Length : _at + 2 + length + 2;
+        int length = _text[(at + 2)..].IndexOf("*/"u8);
+        return length < 0 ? _text.Length : at + 2 + length + 2;
     }
 }

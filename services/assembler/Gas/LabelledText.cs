@@ -17,6 +17,9 @@ internal sealed class LabelledText
     private const string TableSection = ".reheat_table";
     private const string MacroSection = ".reheat_macros";
 
+    /// <summary>What the names of the sections begin with that this adds to the object.</summary>
+    public static ReadOnlySpan<byte> Sections => ".reheat_"u8;
+
     private readonly Dictionary<(int Section, ulong Offset), StatementPlace> _places = [];
     private readonly Dictionary<int, int> _instances = [];
 

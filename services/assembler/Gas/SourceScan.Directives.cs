@@ -59,9 +59,13 @@ internal sealed partial class SourceScan
                 return;
             case [(byte)'c', (byte)'f', (byte)'i', (byte)'_', ..]:
                 if (_macroDepth > 0)
+                {
+                    _hasFramesInMacros = true;
                     return;
+                }
                 _frames.Add(new TextRange(token.Start, token.End));
-                Drop(token);
+                if (!_keepsFrames)
+                    Drop(token);
                 return;
             case [(byte)'f', (byte)'i', (byte)'l', (byte)'e']:
                 if (_macroDepth == 0 && char.IsAsciiDigit((char)Arguments(token).FirstOrDefault()))

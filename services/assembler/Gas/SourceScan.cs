@@ -26,10 +26,14 @@ internal sealed partial class SourceScan
     private bool _isSplit;
     private bool _wasDropped;
     private bool _isDropped;
+    private bool _hasFramesInMacros;
 
-    private SourceScan(byte[] text, int bitness, Predicate<string>? wanted)
+    // Frames that macros change must be there for them to change.
+    private readonly bool _keepsFrames;
+
+    private SourceScan(byte[] text, int bitness, Predicate<string>? wanted, bool keepsFrames)
     {
-        (_text, _bitness, _mode, _wanted) = (text, bitness, bitness, wanted);
+        (_text, _bitness, _mode, _wanted, _keepsFrames) = (text, bitness, bitness, wanted, keepsFrames);
         Enter(".text");
     }
 
@@ -48,7 +52,13 @@ internal sealed partial class SourceScan
     /// <param name="wanted">Labels that begin functions whose instructions are wanted; null: all instructions.</param>
     public static SourceScan Of(byte[] text, int bitness, Predicate<string>? wanted)
     {
-        var scan = new SourceScan(text, bitness, wanted);
+        SourceScan scan = Of(text, bitness, wanted, keepsFrames: false);
+        return scan._hasFramesInMacros ? Of(text, bitness, wanted, keepsFrames: true) : scan;
+    }
+
+    private static SourceScan Of(byte[] text, int bitness, Predicate<string>? wanted, bool keepsFrames)
+    {
+        var scan = new SourceScan(text, bitness, wanted, keepsFrames);
         var lexer = new GasLexer(text);
         if (text.AsSpan().StartsWith("#NO_APP"u8))
             scan.Obstacle = "the text begins with #NO_APP: gas reads it by other rules";

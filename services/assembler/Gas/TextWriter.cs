@@ -6,7 +6,7 @@ namespace Reheat.Assembler.Gas;
 /// <summary>Assembly text as bytes, growing.</summary>
 internal sealed class TextWriter(int capacity)
 {
-    private byte[] _bytes = new byte[Math.Max(capacity, 256)];
+    private byte[] _bytes = GC.AllocateUninitializedArray<byte>(Math.Max(capacity, 256));
     private int _length;
 
     public void Append(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Room(bytes.Length));

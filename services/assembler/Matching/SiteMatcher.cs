@@ -36,13 +36,6 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
         return sites;
     }
 
-    /// <summary>What the sites' functions are called without what compilers add to names.</summary>
-    public static string BaseName(string name)
-    {
-        int dot = name.IndexOf('.', 1);
-        return dot < 0 ? name : name[..dot];
-    }
-
     private FunctionCode Decode(ElfFunction function)
     {
         if (!_decoded.TryGetValue(function.Start, out FunctionCode? code))
@@ -128,6 +121,8 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
                 site.Lose(Refusal.FunctionChanged, $"similarity {similarity:0.00}");
             else if (code.ByOrdinal(match.Ordinal) is not { } instruction)
                 site.Lose(Refusal.InstructionDiffers, "gone from the function");
+            else if (!AccessText.IsSame(site.Annotation.Instruction, code.Text(instruction)))
+                site.Lose(Refusal.InstructionDiffers, code.Text(instruction));
             else if (Confidence(site, match, code, instruction) is var confidence && confidence < SketchMatch.Trusted)
                 site.Lose(Refusal.FunctionChanged, $"confidence {confidence:0.00}");
             else
@@ -164,9 +159,9 @@ internal sealed class SiteMatcher(ElfImage elf, FunctionReader reader)
     // f.cold is like f.cold.0, f like f.constprop.0 or f.isra.0; never f like f.cold.
     private IEnumerable<ElfFunction> Relatives(string name)
     {
-        string plain = BaseName(name);
+        string plain = ElfFunction.BaseName(name);
         bool isCold = IsCold(name);
-        return elf.Functions.Where(f => f.Section.IsExecutable && BaseName(f.Name) == plain && IsCold(f.Name) == isCold);
+        return elf.Functions.Where(f => f.Section.IsExecutable && ElfFunction.BaseName(f.Name) == plain && IsCold(f.Name) == isCold);
     }
 
     private static bool IsCold(string name) => name.Contains(".cold", StringComparison.Ordinal);

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Reheat.Core.Annotations;
+using Reheat.Core.Elf;
 
 namespace Reheat.Cli.SecondPass;
 
@@ -30,7 +31,7 @@ internal sealed partial class ListSlices
         _units = list.Units.ToDictionary(unit => unit.Name, StringComparer.Ordinal);
         _anywhere = [.. list.Units.Where(unit => unit.Name is "*" or "")];
         _byFile = list.Units.Where(unit => unit.Name is not ("*" or "")).ToLookup(unit => Path.GetFileName(unit.Name), StringComparer.Ordinal);
-        _functions = [.. list.Units.SelectMany(unit => unit.Functions).Select(function => ObjectFacts.BaseName(function.Name))];
+        _functions = [.. list.Units.SelectMany(unit => unit.Functions).Select(function => ElfFunction.BaseName(function.Name))];
     }
 
     public AnnotationList List { get; }
@@ -63,7 +64,7 @@ internal sealed partial class ListSlices
         {
             if (selected.Contains(unit))
                 continue;
-            FunctionAnnotations[] defined = [.. unit.Functions.Where(function => facts.Functions.Contains(ObjectFacts.BaseName(function.Name)))];
+            FunctionAnnotations[] defined = [.. unit.Functions.Where(function => facts.Functions.Contains(ElfFunction.BaseName(function.Name)))];
             if (defined.Length > 0)
                 selected.Add(unit with { Functions = [.. defined] });
         }

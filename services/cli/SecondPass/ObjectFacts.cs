@@ -43,7 +43,7 @@ internal sealed record ObjectFacts(ObjectKind Kind)
 
     /// <summary>Reads an object. Never throws over its bytes.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="listed">Functions that matter, by <see cref="BaseName"/>.</param>
+    /// <param name="listed">Functions that matter, by <see cref="ElfFunction.BaseName"/>.</param>
     /// <param name="isCandidate">Says of a file symbol whether the object's debug information is worth reading.</param>
     public static ObjectFacts Read(string path, IReadOnlySet<string> listed, Func<string?, bool> isCandidate)
     {
@@ -71,7 +71,7 @@ internal sealed record ObjectFacts(ObjectKind Kind)
         {
             if (symbol.Type == ElfSymbolType.File && !symbol.NameBytes.IsEmpty)
                 files.Add(symbol.Name);
-            else if (listed.Count > 0 && symbol.SectionIndex != 0 && symbol.Type is ElfSymbolType.Function or ElfSymbolType.None && BaseName(symbol.Name) is var name && listed.Contains(name))
+            else if (listed.Count > 0 && symbol.SectionIndex != 0 && symbol.Type is ElfSymbolType.Function or ElfSymbolType.None && ElfFunction.BaseName(symbol.Name) is var name && listed.Contains(name))
                 functions.Add(name);
         }
         // Not a look into the debug information of such: that of a whole kernel linked together is large.
@@ -90,13 +90,6 @@ internal sealed record ObjectFacts(ObjectKind Kind)
             Records = (int)(recordBytes / (2 * open.AddressSize)),
             Functions = functions.ToFrozenSet(),
         };
-    }
-
-    /// <summary>A function's name without what compilers add to it.</summary>
-    public static string BaseName(string name)
-    {
-        int dot = name.IndexOf('.', Math.Min(1, name.Length));
-        return dot < 0 ? name : name[..dot];
     }
 
     // LLVM's bitcode, bare or in its wrapper.

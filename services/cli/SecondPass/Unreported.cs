@@ -1,4 +1,5 @@
 using Reheat.Core.Annotations;
+using Reheat.Core.Elf;
 using Reheat.Core.X86;
 
 namespace Reheat.Cli.SecondPass;
@@ -22,7 +23,7 @@ internal static class Unreported
             {
                 if (told.Contains((unit.Name, function.Name)) || (anywhere && reported.Any(s => s.Function == function.Name)))
                     continue;
-                ScannedObject? holder = (anywhere ? objects.Values : candidates.AsEnumerable()).FirstOrDefault(o => o.Facts.Functions.Contains(ObjectFacts.BaseName(function.Name)));
+                ScannedObject? holder = (anywhere ? objects.Values : candidates.AsEnumerable()).FirstOrDefault(o => o.Facts.Functions.Contains(ElfFunction.BaseName(function.Name)));
                 (string state, string reason, string detail) = Why(holder, candidates, unassembled, anywhere);
                 foreach (Annotation site in function.Sites)
                 {

@@ -79,12 +79,9 @@ internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStor
         _ when !((Core.Operation)kind.Operation).IsKnown() => $"new_kinds.operation is {(int)kind.Operation}: not an operation that this collector knows",
         _ when kind.Size is not (1 or 2 or 4 or 8 or 16 or 32 or 64) => $"new_kinds.size is {kind.Size}: expected 1, 2, 4, 8, 16, 32 or 64",
         _ when kind.Outcome is not (V1.Outcome.Trap or V1.Outcome.Hit) => $"new_kinds.outcome is {(int)kind.Outcome}: expected trap or hit",
-        _ when !IsTargetName(kind.Target) => $"new_kinds.target is \"{kind.Target}\": expected 1 to 64 characters of [a-z0-9._-]",
+        _ when !TargetName.IsValid(kind.Target) => $"new_kinds.target is \"{kind.Target}\": expected {TargetName.Expected}",
         _ => null,
     };
-
-    private static bool IsTargetName(string name) =>
-        name.Length is >= 1 and <= 64 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '.' or '_' or '-');
 }
 
 /// <summary>Why a stream's columns cannot be taken.</summary>

@@ -20,9 +20,6 @@ public static class RecordNames
     /// <summary>Counters of policy selftest in a linked image.</summary>
     public const string SelfTestLinked = ".afterburn_selftest";
 
-    /// <summary>True if a section's name and an assembly file can hold the target's name as it is.</summary>
-    public static bool IsTarget(string name) => name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-');
-
     /// <summary>A target as part of a section's name: what assemblers and linker scripts take without quotes, anything else is <c>_</c>.</summary>
     public static string Suffix(string target)
     {

@@ -62,7 +62,7 @@ internal sealed unsafe class ByteSource : IDisposable
             }
         }
 
-        byte[] bytes = new byte[length];
+        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)length);
         int filled = 0;
         while (filled < bytes.Length && RandomAccess.Read(handle, bytes.AsSpan(filled), filled) is var read and > 0)
             filled += read;

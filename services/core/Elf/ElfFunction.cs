@@ -49,6 +49,13 @@ public sealed class ElfFunction
     /// <summary>The file symbol that a local function stands under (<c>apic.c</c>); null for global ones.</summary>
     public string? FileName => Symbol.FileName;
 
+    /// <summary>A function's name without what compilers add to it: <c>f</c> of <c>f.cold</c> and <c>f.isra.0</c>.</summary>
+    public static string BaseName(string name)
+    {
+        int dot = name.IndexOf('.', Math.Min(1, name.Length));
+        return dot < 0 ? name : name[..dot];
+    }
+
     /// <summary>Name and range.</summary>
     public override string ToString() => $"{Name} {Range}";
 }

@@ -27,10 +27,10 @@ public sealed partial class AnnotatedSites
             List<(ulong First, ulong Second, string Place)> pairs = Pairs(image, section, bag);
             if (kind == Selftest)
                 counters.AddRange(pairs.Select(p => new SelftestCounter(new ImageAddress(p.First), new ImageAddress(p.Second))));
-            else if (IsTargetName(kind))
+            else if (kind == AnnotatedSite.ClassOne || TargetName.IsValid(kind))
                 Take(image, kind, pairs, found, bag);
             else
-                bag.Add(DiagnosticId.RecordBadSection, section.ToString(), $"\"{kind}\" is no target's name: expected 1 to 64 characters of [a-z0-9._-]");
+                bag.Add(DiagnosticId.RecordBadSection, section.ToString(), $"\"{kind}\" is no target's name: expected {TargetName.Expected}");
         }
         return new AnnotatedSites([.. Disjoint(found.Values, bag)], [.. Known(counters, found, bag)], bag.Snapshot());
     }
@@ -46,9 +46,6 @@ public sealed partial class AnnotatedSites
             : "?";
         return rest is "" or Selftest ? rest : rest[0] == '.' ? rest[1..] : null;
     }
-
-    private static bool IsTargetName(string name) =>
-        name == AnnotatedSite.ClassOne || (name.Length <= 64 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '.' or '_' or '-'));
 
     private static List<(ulong, ulong, string)> Pairs(ElfImage image, ElfSection section, DiagnosticBag bag)
     {

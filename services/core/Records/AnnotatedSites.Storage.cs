@@ -54,7 +54,7 @@ public sealed partial class AnnotatedSites
         for (int i = 0; i < targets.Length; i++)
         {
             targets[i] = Encoding.ASCII.GetString(reader.String());
-            if (reader.IsBroken || !IsTargetName(targets[i]) || (i > 0 && string.CompareOrdinal(targets[i - 1], targets[i]) >= 0))
+            if (reader.IsBroken || !(targets[i] == AnnotatedSite.ClassOne || TargetName.IsValid(targets[i])) || (i > 0 && string.CompareOrdinal(targets[i - 1], targets[i]) >= 0))
                 return false;
         }
         // A site has at least six bytes, which bounds the count.
