@@ -87,8 +87,6 @@ def rounds(guest, loop, tree):
             check.equal(f"round {number}: warnings of the second pass", noise, [])
             if number == 1:
                 count, records, faults = checker.check(tree.plain, tree.path)
-                # Of a .S file the assembler itself writes the debug information, the code's length in it; the checker knows that of compilers alone.
-                faults = [f for f in faults if not ("section .debug_info" in f and os.path.exists(f"{tree.path}/{f.split(':')[0][:-2]}.S"))]
                 check.ok(f"nothing differs but annotations, in {count} objects with {records} records", count > 5 and not faults, faults[:5])
             guest.vmlinux, guest.kernel = tree.vmlinux, tree.kernel
             loop.reheat("builds", "add", "--series", "test", "--report", report, tree.vmlinux)

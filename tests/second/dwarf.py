@@ -455,7 +455,16 @@ def rest(pair, name, x, y, moved):
 
 
 def is_length(pair, x, y, at, skip):
-    """Whether the number around a byte is the length of a range that the address before it begins."""
+    """Whether the number around a byte is the length of a range that the address before it begins. gas writes it in as many bytes as it needs."""
+    for start in range(max(at - 4, 0), at + 1):
+        before = x.relocations.get(start - x.obj.word)
+        a = before and pair.target(before, 0, 0)
+        if not a or a[0] not in pair.maps:
+            continue
+        (old, end), (new, new_end) = (unsigned_at(side, start) for side in (x, y))
+        if end == new_end > at and pair.maps[a[0]].length(a[1], old, pair.target(y.relocations[start - x.obj.word], 1, 0)[1], new):
+            skip.update(range(start, end))
+            return True
     for size in 8, 4, 2, 1:
         for start in range(max(at - size + 1, 0), at + 1):
             before = x.relocations.get(start - x.obj.word)
@@ -471,6 +480,11 @@ def is_length(pair, x, y, at, skip):
                 skip.update(range(start, start + size))
                 return True
     return False
+
+
+def unsigned_at(side, at):
+    reader = Reader(side.data, at)
+    return reader.unsigned(), reader.at
 
 
 def is_indexed(pair, x):
