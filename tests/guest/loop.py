@@ -26,13 +26,13 @@ class Guest:
         self.vmlinux, self.kernel = built["vmlinux"], built["bzImage"]
         self.initramfs = values(check.run(f"{GUESTS}/init/build.sh", "--arch", self.arch))["initramfs"]
 
-    def qemu(self, processors=2, append=""):
+    def qemu(self, processors=2, append="", extra=()):
         program = ["qemu-system-i386"] if self.arch == "i386" else []
         return [*program, "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(processors), "-m", "256",
                 "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "std", "-serial", "stdio",
                 "-monitor", "none", "-netdev", "user,id=n0,restrict=on", "-device", "e1000,netdev=n0",
                 "-kernel", self.kernel, "-initrd", self.initramfs,
-                "-append", f"console=tty0 console=ttyS0 nokaslr panic=-1 {append}"]
+                "-append", f"console=tty0 console=ttyS0 nokaslr panic=-1 {append}", *extra]
 
 
 class Loop:

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 
 import check
@@ -51,9 +52,9 @@ class Tree:
         return json.loads(done.stdout[done.stdout.index("{"):]), report, noise
 
 
-def boot(loop, name, *options):
+def boot(loop, name, *options, extra=()):
     # Room for all that a boot records: this is about sums, and the machine may be busy with the rest of the tests.
-    status, result, errors = loop.end(loop.begin("--ring-records", str(1 << 22), *options, append=WORK))
+    status, result, errors = loop.end(loop.begin("--ring-records", str(1 << 22), *options, append=WORK, extra=extra))
     if not check.equal(f"{name}: boot", status, 0):
         raise RuntimeError(errors[-2000:])
     return result
@@ -122,15 +123,22 @@ def rounds(guest, loop, tree):
 def selftest(guest, loop, tree, body, plain):
     """The kernel proves that its sites can be rewritten: each does its access in a thunk that counts."""
     tree.second_pass(loop, body, "--policy", "selftest")
-    counters = f"{loop.directory}/counters"
+    counters, executed = f"{loop.directory}/counters", f"{loop.directory}/executions"
+    plugin = f"{loop.directory}/libexecutions.so"
+    check.run("gcc", "-O2", "-shared", "-fPIC", "-I", check.SOURCE, "-o", plugin, os.path.join(os.path.dirname(__file__), "executions.c"))
+    with open(f"{executed}.sites", "w") as file:
+        file.writelines(f"{start:x}\n" for start in counted(tree.vmlinux, loop.directory))
     first_kernel = guest.vmlinux, guest.kernel
     try:
         guest.vmlinux, guest.kernel = tree.vmlinux, tree.kernel
-        result = boot(loop, "selftest", "--selftest", counters)
+        result = boot(loop, "selftest", "--selftest", counters, extra=["-plugin", f"{plugin},sites={executed}.sites,out={executed}"])
     finally:
         guest.vmlinux, guest.kernel = first_kernel
     check.equal("selftest: the transcript is that of the plain kernel", consoles.transcript(loop.console), plain)
     own = {int(site["site"], 16): site["executions"] for site in json.loads(read(counters))}
+    # Text that is off the screen is in RAM: an instruction that writes both counts both, and the wedge sees devices alone. Hence a second counter.
+    ran = {int(site, 16): int(count) for site, count in (line.split() for line in read(executed).splitlines())}
+    check.equal("selftest: the kernel's own counters are the executions that a second plugin counted, at every site", own, ran)
     rows = json.loads(loop.reheat("sites", "--all", "--json", "-n", "10000"))["sites"]
     hits = {}
     for row in rows:
@@ -141,15 +149,22 @@ def selftest(guest, loop, tree, body, plain):
     seen = {address: max(place["hits"].values()) for address, place in hits.items() if max(place["hits"].values()) > 0}
     check.ok("selftest: a real number of sites", len(seen) > 300, len(seen))
     check.equal("selftest: every site that the wedge saw counts itself", sorted(set(seen) - set(own)), [])
-    # Text that is off the screen is in RAM: an instruction that writes both counts both, and the wedge sees devices alone.
     less = {hex(a): (own[a], n, hits[a]["function"]) for a, n in seen.items() if a in own and own[a] < n}
     check.equal("selftest: no counter is below the wedge's count", less, {})
     other = {hex(a): (own[a], n, hits[a]["function"], sorted(hits[a]["targets"])) for a, n in seen.items() if a in own and own[a] != n}
     device = {a: d for a, d in other.items() if "vga" not in d[3]}
-    print(f"      selftest: {len(seen) - len(other)} of {len(seen)} sites equal; more than the wedge saw (RAM as well): "
+    print(f"      selftest: {len(own)} counters equal the executions; {len(seen) - len(other)} of {len(seen)} sites equal the wedge's hits; more than the wedge saw (RAM as well): "
           + ", ".join(sorted({d[2] for d in other.values()})))
     check.equal("selftest: the kernel's own counters equal the wedge's hits, site by site", device, {})
     return result
+
+
+def counted(vmlinux, directory):
+    """Starts of the sites that count themselves, by the image's records."""
+    raw = f"{directory}/selftest.bin"
+    check.run("objcopy", "-O", "binary", "-j", ".afterburn_selftest", "--set-section-flags", ".afterburn_selftest=alloc", vmlinux, raw)
+    with open(raw, "rb") as file:
+        return sorted({start for start, _ in struct.iter_unpack("<QQ", file.read())})
 
 
 def all(guest):
