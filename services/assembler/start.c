@@ -1,0 +1,67 @@
+/*
+ * start.c: what runs before the runtime. Most files of most builds are nothing to us, and starting a runtime only to become as costs more than what
+ * as then does for a small file: without a list the real assembler is found and exec'd here. Whatever is not plain goes on to Program.cs, which
+ * knows all cases; the search agrees with RealProgram.cs.
+ */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int __managed__Main(int argc, char **argv);
+
+static const char *variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? value : "";
+}
+
+/* A stand-in's real name says what it is; a hard link is this very file. */
+static int is_real(const char *path, const struct stat *self)
+{
+	char real[PATH_MAX];
+	struct stat file;
+	const char *name;
+
+	if (stat(path, &file) || !S_ISREG(file.st_mode) || access(path, X_OK) || !realpath(path, real))
+		return 0;
+	name = strrchr(real, '/');
+	return strcmp(name ? name + 1 : real, "reheat-as") && (file.st_dev != self->st_dev || file.st_ino != self->st_ino);
+}
+
+static void become_as(const char *directories, char **argv, const struct stat *self)
+{
+	char path[PATH_MAX];
+	const char *end;
+
+	for (; *directories; directories = *end ? end + 1 : end) {
+		end = strchrnul(directories, ':');
+		if (snprintf(path, sizeof(path), "%.*s/as", (int)(end - directories), directories) >= (int)sizeof(path) ||
+		    end == directories || !is_real(path, self))
+			continue;
+		argv[0] = path;
+		execv(path, argv);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	struct stat self;
+
+	name = name ? name + 1 : argc > 0 ? argv[0] : "";
+	if (strcmp(name, "ld") && !*variable("REHEAT_ANNOTATIONS") && !*variable("REHEAT_AS") && !*variable("REHEAT_BEHIND_AS") &&
+	    !stat("/proc/self/exe", &self)) {
+		setenv("REHEAT_BEHIND_AS", "start", 1);		/* RealProgram.cs: what we become may lead here again */
+		become_as(variable("COMPILER_PATH"), argv, &self);
+		become_as(*variable("PATH") ? variable("PATH") : "/usr/bin:/bin", argv, &self);
+		unsetenv("REHEAT_BEHIND_AS");
+	}
+	/* Gone in milliseconds: there is nothing to collect. Program.cs takes it out of the environment again. */
+	setenv("DOTNET_GCgen0size", "4000000", 0);
+	return __managed__Main(argc, argv);
+}
