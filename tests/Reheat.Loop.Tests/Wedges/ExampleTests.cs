@@ -1,5 +1,4 @@
 using Reheat.Agent;
-using Reheat.Core;
 using Reheat.Core.Elf;
 using Reheat.Loop.Tests.Fixtures;
 using Reheat.V1;

@@ -31,7 +31,8 @@ internal sealed partial class RingCheck(RingFile file, Findings findings)
     public bool Look(WedgeInfo? info)
     {
         // Whoever wants the last record loads the producer's end before the head.
-        _state = file.IsClosed ? RingState.Closed : SeesProducer && file.ProducerPid != 0 && !Directory.Exists($"/proc/{file.ProducerPid}") ? RingState.Abandoned : RingState.Open;
+        bool gone = SeesProducer && file.ProducerPid != 0 && !Directory.Exists($"/proc/{file.ProducerPid}");
+        _state = file.IsClosed ? RingState.Closed : gone ? RingState.Abandoned : RingState.Open; // closed after gone: it may have done both meanwhile
         if (!_headerChecked)
             CheckHeader();
         ulong tail = file.Tail, head = file.Head, tailAfter = file.Tail;
@@ -40,7 +41,7 @@ internal sealed partial class RingCheck(RingFile file, Findings findings)
         else
             CheckRecords(head, info);
         _counters = file.Counters;
-        _still = file.Head == head;
+        _still = file.Head == head && file.Counters == _counters; // a full ring has a head that stands, and counts on
         _head = head;
         return _state != RingState.Open;
     }
