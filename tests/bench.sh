@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Benchmarks, each against a baseline measured in the same run.
 #
-#   tests/bench.sh [wedge|assemble] [--json FILE] [OPTION...]
+#   tests/bench.sh [wedge|assemble|ring] [--json FILE] [OPTION...]
 #
 #   wedge     what the QEMU wedge costs: boots of one guest with it and without, alternately (--boots N, --smp N)
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
+#   ring      what a record costs: a push by the wedge, reading and folding by the agent (--rounds N, --records N, --seconds S)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -24,7 +25,12 @@ assemble)
 	[[ " $* " == *' --prefix '* ]] || "$root/deploy/install.sh" --prefix "$prefix" >/dev/null
 	exec "$root/tests/bench/assemble.sh" --prefix "$prefix" "$@"
 	;;
--h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+ring)
+	shift
+	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
+	exec "$root/tests/bench/ring.sh" "$@"
+	;;
+-h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2

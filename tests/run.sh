@@ -91,7 +91,7 @@ kernel_lane() {
 	((failed == 0)) || return 0
 	lane loop-lane loop_lane
 	local loop=$!
-	suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots
+	suite wedge-boots env "${boots[@]}" tests/wedge/run.py --reheat "$install/bin/reheat" boots
 	suite guest tests/guest/run.py --reheat "$install/bin/reheat" account list kills ends hits
 	((!long)) || suite second-kernel tests/second/run.py --prefix "$install" --long kernel identity
 	((!long)) || suite guest-many tests/guest/run.py --reheat "$install/bin/reheat" many
@@ -126,7 +126,7 @@ check format dotnet format Reheat.slnx --verify-no-changes --no-restore
 for project in Core Assembler Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
-suite wedge tests/wedge/run.py ring rmw guests hits ends
+suite wedge tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits ends conformance
 suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
 join kernel-lane "$kernel"
 finish

@@ -54,6 +54,9 @@ internal static class ExitCode
     /// <summary>Two annotation lists differ.</summary>
     public const int Differ = 20;
 
+    /// <summary>A wedge's session does not keep the ring's contract.</summary>
+    public const int ContractBroken = 21;
+
     /// <summary>Interrupted.</summary>
     public const int Interrupted = 130;
 }

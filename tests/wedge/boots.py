@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import check
+import conformance
 import kernel
 import session
 import trace
@@ -39,6 +40,7 @@ def equal(build, out, number):
     check.equal(f"boot {number}: nothing dropped", counters["dropped-records"], 0)
     check.equal(f"boot {number}: equal, access by access", compared.trouble[:3], [])
     check.equal(f"boot {number}: equal counts", compared.recorded, compared.traced)
+    conformance.keeps(f"boot {number}", s.directory)
     print("      " + " ".join(f"{name}:{direction[0]}={count}" for (name, direction), count
                               in sorted(compared.recorded.items())),
           f"unassigned={compared.unassigned} messages={compared.messages} spurious={counters['spurious']}")

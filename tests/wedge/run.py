@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Tests of the QEMU wedge. Last line: N passed, N failed, N skipped.
 
-usage: run.py [PART]...      parts: ring rmw guests hits ends boots; all of them by default
+usage: run.py [--reheat PROGRAM] [PART]...      parts: ring rmw guests hits ends conformance boots; all of them by default
 """
+import argparse
 import importlib
 import os
 import sys
@@ -10,13 +11,20 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import check  # noqa: E402
+import conformance  # noqa: E402
 
-PARTS = ["ring", "rmw", "guests", "hits", "ends", "boots"]
+PARTS = ["ring", "rmw", "guests", "hits", "ends", "conformance", "boots"]
 TOOLS = ["gcc", "g++", "clang-14", "clang++-14", "make", "ld", "objcopy", "qemu-system-x86_64", "qemu-system-i386"]
 
 
 def main():
-    parts = sys.argv[1:] or PARTS
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--reheat")
+    parser.add_argument("parts", nargs="*")
+    options = parser.parse_args()
+    if options.reheat:
+        conformance.reheat = os.path.abspath(options.reheat)
+    parts = options.parts or PARTS
     for part in parts:
         if part not in PARTS:
             sys.exit(f"unknown part {part}: expected {' '.join(PARTS)}")

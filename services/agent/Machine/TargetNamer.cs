@@ -12,6 +12,10 @@ internal sealed class TargetNamer
     private readonly List<(MemoryMap Map, long ReadAt)> _maps = [];
     private readonly Dictionary<ulong, string> _lines = [];
     private readonly Lock _lock = new();
+    private volatile int _generation;
+
+    /// <summary>Another number once an address may have another name: until then, a name that was given holds.</summary>
+    public int Generation => _generation;
 
     /// <summary>The newest map, or null if none was read yet.</summary>
     public MemoryMap? Newest
@@ -32,7 +36,7 @@ internal sealed class TargetNamer
             if (_maps.Count > 0 && map.Equals(_maps[^1].Map))
                 return false;
             _maps.Add((map, now));
-            _lines.Clear();
+            Changed();
             return true;
         }
     }
@@ -48,8 +52,14 @@ internal sealed class TargetNamer
             if (replaced == 0)
                 return;
             _maps.RemoveRange(0, replaced);
-            _lines.Clear();
+            Changed();
         }
+    }
+
+    private void Changed()
+    {
+        _lines.Clear();
+        _generation++; // under the lock
     }
 
     /// <summary>The target at an address.</summary>

@@ -12,8 +12,18 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
     // One message of each kind a batch is enough for people; the counts tell the rest.
     private const int BadRecordsToLog = 1;
 
-    private long[] _executions = [];
-    private long[] _elements = [];
+    // Instead of an index.
+    private const int Outside = -1, NotKnown = -2;
+
+    private struct Sum
+    {
+        public long Executions;
+        public long Elements;
+    }
+
+    private readonly TargetIds _targets = new(targets, namer);
+    private readonly SiteCache _cache = new();
+    private Sum[] _sums = [];
     private readonly List<int> _touched = [];
 
     /// <summary>The batch of the positions [<paramref name="from"/>, <paramref name="to"/>).</summary>
@@ -23,8 +33,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         for (ulong position = from; position < to;)
         {
             ReadOnlySpan<RingRecord> records = ring.Records(position, to);
-            for (int i = 0; i < records.Length; i++)
-                Take(ring, position + (ulong)i, in records[i], drops);
+            Fold(ring, position, records, drops);
             position += (ulong)records.Length;
         }
         Core.Ring.RingCounters counters = ring.Counters;
@@ -69,43 +78,72 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         return new Batch { Ring = ring.Ring, From = from, To = to, Drops = { drop } };
     }
 
-    private void Take(RingFile ring, ulong position, in RingRecord record, Dictionary<DropReason, Drop> drops)
+    private void Fold(RingFile ring, ulong position, ReadOnlySpan<RingRecord> records, Dictionary<DropReason, Drop> drops)
+    {
+        foreach (ref readonly RingRecord record in records)
+        {
+            uint elements = record.Elements;
+            RecordFlags flags = record.Flags;
+            ulong what = What(_targets.Of(record.Target, record.Access, flags), record.Operation, record.Size, flags);
+            int index = record.Sequence == (uint)position && elements != 0 ? _cache.Find(record.Ip, what, NotKnown) : NotKnown;
+            if (index < 0)
+                index = Look(ring, position, record, drops);
+            if (index >= 0)
+            {
+                ref Sum sum = ref _sums[index];
+                if (sum.Elements == 0)
+                    _touched.Add(index);
+                sum.Executions += (flags & RecordFlags.Continued) == 0 ? 1 : 0;
+                sum.Elements += elements;
+            }
+            position++;
+        }
+    }
+
+    /// <summary>Takes a record that the cache cannot answer for, as a copy: what the producer writes meanwhile is no matter.</summary>
+    /// <returns>Its index, or a negative number if it is dropped.</returns>
+    private int Look(RingFile ring, ulong position, RingRecord record, Dictionary<DropReason, Drop> drops)
     {
         if (record.Sequence != (uint)position)
         {
             Drop(DropReason.CorruptRecord, ring, position, in record, drops,
                 $"{DiagnosticId.RingCorruptRecord}: sequence number {record.Sequence:x8}, expected {(uint)position:x8}");
-            return;
+            return NotKnown;
         }
         if (!record.IsKnown || record.Elements == 0)
         {
             Drop(DropReason.UnknownOperation, ring, position, in record, drops,
                 $"{DiagnosticId.RingUnknownOperation}: {record.Operation.Name()} of {record.Size} bytes, {record.Elements} elements at 0x{record.Ip:x} — is the wedge newer than this agent?");
-            return;
+            return NotKnown;
         }
+        int target = _targets.Of(record.Target, record.Access, record.Flags);
+        ulong what = What(target, record.Operation, record.Size, record.Flags);
+        int index = _cache.Find(record.Ip, what, NotKnown);
+        if (index == NotKnown)
+        {
+            index = IndexOf(in record, target);
+            _cache.Remember(record.Ip, what, index);
+        }
+        if (index == Outside)
+            Drop(DropReason.OutsideImages, ring, position, in record, drops, null);
+        return index;
+    }
+
+    private int IndexOf(in RingRecord record, int target)
+    {
         var ip = new GuestAddress(record.Ip);
         int image = images.Find(ip);
         if (image < 0)
-        {
-            Drop(DropReason.OutsideImages, ring, position, in record, drops, null);
-            return;
-        }
-        int index = sites.IndexOf(ip, new SiteAccess(record.Operation, record.Size, TargetOf(in record), record.Outcome), image, ip.Unbias(images.Images[image].Bias));
-        if (index >= _executions.Length)
-        {
-            Array.Resize(ref _executions, Math.Max(1024, index * 2));
-            Array.Resize(ref _elements, _executions.Length);
-        }
-        if (_elements[index] == 0)
-            _touched.Add(index);
-        _executions[index] += record.BeginsExecution ? 1 : 0;
-        _elements[index] += record.Elements;
+            return Outside;
+        int index = sites.IndexOf(ip, new SiteAccess(record.Operation, record.Size, _targets.NameOf(target), record.Outcome), image, ip.Unbias(images.Images[image].Bias));
+        if (index >= _sums.Length)
+            Array.Resize(ref _sums, Math.Max(1024, index * 2));
+        return index;
     }
 
-    private string TargetOf(in RingRecord record) =>
-        record.Target != RingFormat.TargetByAddress
-            ? record.Target < targets.Count ? targets[record.Target] : TargetNames.Unknown
-            : (record.Flags & RecordFlags.VirtualAccess) == 0 ? namer.Name(new PhysicalAddress(record.Access)) : TargetNames.Unknown;
+    /// <summary>All that tells apart what one instruction did, in a word that is never 0.</summary>
+    private static ulong What(int target, Core.Operation operation, byte size, RecordFlags flags) =>
+        (1UL << 63) | ((ulong)target << 24) | ((ulong)operation << 16) | ((ulong)size << 8) | (byte)(flags & RecordFlags.Hit);
 
     private void Drop(DropReason reason, RingFile ring, ulong position, in RingRecord record, Dictionary<DropReason, Drop> drops, string? diagnostic)
     {
@@ -132,12 +170,13 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         bool allOne = true, allSame = true;
         foreach (int index in _touched)
         {
+            Sum sum = _sums[index];
             batch.Site.Add((uint)index);
-            batch.Traps.Add((ulong)_executions[index]);
-            batch.Elements.Add((ulong)_elements[index]);
-            allOne &= _executions[index] == 1;
-            allSame &= _executions[index] == _elements[index];
-            _executions[index] = _elements[index] = 0;
+            batch.Traps.Add((ulong)sum.Executions);
+            batch.Elements.Add((ulong)sum.Elements);
+            allOne &= sum.Executions == 1;
+            allSame &= sum.Executions == sum.Elements;
+            _sums[index] = default;
         }
         _touched.Clear();
         if (allOne)

@@ -36,6 +36,8 @@ internal static class CoverageCommand
         ulong without = Saturating.Sum(observed.Select(r => r.HitsWithoutRecord));
         double? total = observed.Length > 0 ? hits / ((double)traps + hits + without) : null;
         ulong dropped = accounting.Summary?.Dropped ?? 0;
+        long pending = accounting.Summary?.Pending ?? 0;
+        DropSum[] drops = [.. accounting.Summary?.Drops ?? []];
         screen.Show(
             new
             {
@@ -47,10 +49,18 @@ internal static class CoverageCommand
                 HitsWithoutRecord = without,
                 Sites = response.DistinctSites,
                 DroppedByAllWedges = dropped,
+                PendingOfAllWedges = pending,
+                Dropped = drops.Select(d => new { d.Reason, d.Traps, d.Hits, d.Records }),
                 Note = ObservedNote,
                 Rows = observed.Select(r => new { r.Image, r.Operation, r.Target, r.Sites, r.Annotated, r.Traps, r.Hits, r.HitsWithoutRecord, Coverage = r.HasCoverage ? r.Coverage : (double?)null }),
             },
-            console => Draw(console, response, observed, traps, hits, without, total, dropped));
+            console =>
+            {
+                Draw(console, response, observed, traps, hits, without, total);
+                DrawDrops(console, drops);
+                if (pending > 0)
+                    console.WriteLine($"{Format.Count(pending, "trap")} of all wedges {(pending == 1 ? "is" : "are")} not here yet: on the way, or counted by a wedge that was killed before it could record {(pending == 1 ? "it" : "them")}");
+            });
 
         if (total is null)
         {
@@ -66,7 +76,7 @@ internal static class CoverageCommand
         return ExitCode.Success;
     }
 
-    private static void Draw(IAnsiConsole console, CoverageResponse response, CoverageRow[] rows, ulong traps, ulong hits, ulong without, double? total, ulong dropped)
+    private static void Draw(IAnsiConsole console, CoverageResponse response, CoverageRow[] rows, ulong traps, ulong hits, ulong without, double? total)
     {
         console.WriteLine($"build {response.Build} of series {response.Series}");
         if (rows.Length == 0)
@@ -83,7 +93,18 @@ internal static class CoverageCommand
             console.WriteLine(ObservedNote);
         if (without > 0)
             console.WriteLine($"{Format.Count(without)} hits were told of sites that the images have no record of: they count against coverage");
-        if (dropped > 0)
-            console.WriteLine($"{Format.Count(dropped)} traps of all wedges were dropped and are in no row (view reheat.drops says why)");
+    }
+
+    /// <summary>Also where nothing was observed: perhaps because all was dropped.</summary>
+    private static void DrawDrops(IAnsiConsole console, DropSum[] drops)
+    {
+        if (drops.Length == 0)
+            return;
+        console.WriteLine("dropped by all wedges, and in no row above:");
+        Table table = Screen.Table(("reason", false), ("traps", true), ("hits", true), ("records", true));
+        foreach (DropSum drop in drops)
+            table.AddRow(Format.Cell(drop.Reason), Format.Count(drop.Traps), Format.Count(drop.Hits), Format.Count(drop.Records));
+        console.Write(table);
+        console.WriteLine("view reheat.drops has them by wedge and session");
     }
 }

@@ -95,6 +95,8 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
                 Pending = sums.Pending,
                 OutsideRecorded = (ulong)sums.OutsideRecorded,
             };
+            response.Summary.Drops.AddRange((await coverage.DropsAsync(request.Wedge, context.CancellationToken)).Select(d =>
+                new DropSum { Reason = d.Reason, Traps = (ulong)d.Traps, Hits = (ulong)d.Hits, Records = (ulong)d.Records }));
             return response;
         }
         response.Rows.AddRange((await coverage.AccountingAsync(request.Wedge, context.CancellationToken)).Select(r => new V1.AccountingRow

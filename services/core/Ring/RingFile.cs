@@ -60,6 +60,7 @@ public sealed unsafe partial class RingFile : IDisposable
         _file = file;
         _view = view;
         _memory = memory;
+        Version = Read<uint>(VersionOffset);
         Ring = Read<uint>(RingOffset);
         Capacity = Read<ulong>(CapacityOffset);
         Epoch = Read<ulong>(EpochOffset);
@@ -70,6 +71,9 @@ public sealed unsafe partial class RingFile : IDisposable
 
     /// <summary>The file.</summary>
     public string Path { get; }
+
+    /// <summary>The format version that it was made with.</summary>
+    public uint Version { get; }
 
     /// <summary>The ring's number in its session.</summary>
     public uint Ring { get; }
@@ -96,17 +100,25 @@ public sealed unsafe partial class RingFile : IDisposable
     public bool IsClosed => Volatile.Read(ref *(uint*)(_memory + ClosedOffset)) != 0;
 
     /// <summary>The producer's counters now.</summary>
-    public RingCounters Counters => new(
-        Volatile.Read(ref *(ulong*)(_memory + TrapsOffset)), Volatile.Read(ref *(ulong*)(_memory + DroppedTrapsOffset)),
-        Volatile.Read(ref *(ulong*)(_memory + DroppedRecordsOffset)), Volatile.Read(ref *(ulong*)(_memory + OutsideTrapsOffset)),
-        Volatile.Read(ref *(ulong*)(_memory + SpuriousOffset)),
-        // Memory that version 1 leaves 0.
-        Volatile.Read(ref *(ulong*)(_memory + HitsOffset)), Volatile.Read(ref *(ulong*)(_memory + DroppedHitsOffset)));
+    public RingCounters Counters
+    {
+        get
+        {
+            // Drops first: what they are part of is stored before them, so that the sum is never smaller than its parts.
+            ulong droppedRecords = Counter(DroppedRecordsOffset), droppedTraps = Counter(DroppedTrapsOffset), droppedHits = Counter(DroppedHitsOffset);
+            return new RingCounters(
+                Counter(TrapsOffset), droppedTraps, droppedRecords, Counter(OutsideTrapsOffset), Counter(SpuriousOffset),
+                Counter(HitsOffset), droppedHits); // memory that version 1 leaves 0
+        }
+    }
 
     /// <summary>Maps a ring.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="fault">What is wrong with it, if the ring cannot be used.</param>
+    /// <param name="readOnly">True to look at it only; it can be neither attached to nor released then.</param>
     /// <returns>The ring, or null with what is wrong with the file.</returns>
     /// <exception cref="IOException">The file cannot be opened.</exception>
-    public static RingFile? Open(string path, out Diagnostic? fault)
+    public static RingFile? Open(string path, out Diagnostic? fault, bool readOnly = false)
     {
         long length = new FileInfo(path).Length;
         if (length < RingFormat.HeaderBytes)
@@ -114,9 +126,10 @@ public sealed unsafe partial class RingFile : IDisposable
             fault = new Diagnostic(DiagnosticId.RingNotARing, path, $"{length} bytes: a ring has at least a header of {RingFormat.HeaderBytes}");
             return null;
         }
-        SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        var file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
-        MemoryMappedViewAccessor view = file.CreateViewAccessor(0, length);
+        SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, readOnly ? FileAccess.Read : FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        MemoryMappedFileAccess access = readOnly ? MemoryMappedFileAccess.Read : MemoryMappedFileAccess.ReadWrite;
+        var file = MemoryMappedFile.CreateFromFile(handle, null, 0, access, HandleInheritability.None, leaveOpen: true);
+        MemoryMappedViewAccessor view = file.CreateViewAccessor(0, length, access);
         byte* memory = null;
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref memory);
         fault = Check(path, memory, length);
@@ -159,6 +172,13 @@ public sealed unsafe partial class RingFile : IDisposable
         return new ReadOnlySpan<RingRecord>(_memory + RingFormat.HeaderBytes + (slot * RingFormat.RecordBytes), checked((int)Math.Min(count, int.MaxValue)));
     }
 
+    /// <summary>The first byte from <paramref name="from"/> on, below <paramref name="end"/>, that is not 0; -1 if all are.</summary>
+    internal int FirstNonZero(int from, int end)
+    {
+        int offset = new ReadOnlySpan<byte>(_memory + from, end - from).IndexOfAnyExcept((byte)0);
+        return offset < 0 ? -1 : from + offset;
+    }
+
     /// <summary>Gives the slots below <paramref name="position"/> back to the producer; their records are safe elsewhere.</summary>
     public void Release(ulong position) => Volatile.Write(ref *(ulong*)(_memory + TailOffset), position);
 
@@ -176,6 +196,8 @@ public sealed unsafe partial class RingFile : IDisposable
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(SafeFileHandle file, int command, ref FileLock what);
+
+    private ulong Counter(int offset) => Volatile.Read(ref *(ulong*)(_memory + offset));
 
     private T Read<T>(int offset) where T : unmanaged => MemoryMarshal.Read<T>(new ReadOnlySpan<byte>(_memory + offset, sizeof(T)));
 

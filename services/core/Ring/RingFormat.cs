@@ -90,7 +90,7 @@ public readonly struct RingRecord
     /// <summary>Flags.</summary>
     public readonly RecordFlags Flags;
 
-    private readonly byte _reserved;
+    internal readonly byte Reserved;
 
     /// <summary>True if the record begins an execution.</summary>
     public bool BeginsExecution => (Flags & RecordFlags.Continued) == 0;

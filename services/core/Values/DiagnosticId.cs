@@ -54,6 +54,48 @@ public enum DiagnosticId
     /// <summary>A record with an operation that this version does not know.</summary>
     RingUnknownOperation = 304,
 
+    /// <summary>A record with a size, flag, target or other field that the ring's contract does not allow.</summary>
+    RingBadRecord = 310,
+
+    /// <summary>A record that continues an execution which no record began.</summary>
+    RingBadContinuation = 311,
+
+    /// <summary>A ring's counters that contradict each other or its records.</summary>
+    RingBadCounters = 312,
+
+    /// <summary>A ring whose producer is gone and has not closed it.</summary>
+    RingNotClosed = 313,
+
+    /// <summary>Bytes of a ring's header that have no meaning and are not 0.</summary>
+    RingNotZero = 314,
+
+    /// <summary>A file of a session whose blocks are not reserved on disk.</summary>
+    SessionSparseFile = 320,
+
+    /// <summary>A session without <c>wedge.info</c>, or without rings.</summary>
+    SessionIncomplete = 321,
+
+    /// <summary>A line of <c>wedge.info</c> that cannot be read, stands twice or is missing.</summary>
+    SessionBadInfo = 322,
+
+    /// <summary>A file in a session directory whose name is not that of what it holds, or that was left half made.</summary>
+    SessionBadName = 323,
+
+    /// <summary>Files of one session that name different epochs.</summary>
+    SessionEpochs = 324,
+
+    /// <summary>A code file that is missing or whose header makes no sense.</summary>
+    CodeBadFile = 330,
+
+    /// <summary>An entry of a code file that is no instruction, or repeats the one before.</summary>
+    CodeBadEntry = 331,
+
+    /// <summary>A recorded instruction whose bytes the code file does not have.</summary>
+    CodeMissing = 332,
+
+    /// <summary>A recorded access that the bytes of its instruction do not make.</summary>
+    CodeOtherAccess = 333,
+
     /// <summary>An annotation list that is not of this format or version.</summary>
     ListFormat = 400,
 

@@ -68,6 +68,9 @@ public sealed record AccountingRow(string Wedge, long Epoch, long Recorded, long
 /// <summary>Rows of the view <c>reheat.accounting</c>, added up.</summary>
 public sealed record AccountingSums(long Wedges, long Epochs, long Recorded, long Stored, long Dropped, long OutsideImages, long Pending, long OutsideRecorded);
 
+/// <summary>Rows of the view <c>reheat.drops</c> of one reason, added up.</summary>
+public sealed record DropSums(string Reason, long Traps, long Hits, long Records);
+
 /// <summary>Reads the views, and nothing but the views, as a dashboard does.</summary>
 public sealed class CoverageStore(NpgsqlDataSource database)
 {
@@ -138,6 +141,18 @@ public sealed class CoverageStore(NpgsqlDataSource database)
                    coalesce(reheat.saturated(sum(pending)), 0) AS pending, coalesce(reheat.saturated(sum(outside_recorded)), 0) AS outsiderecorded
             FROM reheat.accounting WHERE @wedge = '' OR wedge = @wedge
             """, new { wedge }, cancellationToken: cancel));
+    }
+
+    /// <summary>What one wedge lost, or all if <paramref name="wedge"/> is empty, by reason, most first. Code outside every image is no loss.</summary>
+    public async Task<IReadOnlyList<DropSums>> DropsAsync(string wedge, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return [.. await connection.QueryAsync<DropSums>(new CommandDefinition(
+            """
+            SELECT reason, reheat.saturated(sum(traps)) AS traps, reheat.saturated(sum(hits)) AS hits, reheat.saturated(sum(records)) AS records
+            FROM reheat.drops WHERE reason <> 'outside-images' AND (@wedge = '' OR wedge = @wedge)
+            GROUP BY reason ORDER BY records DESC, reason
+            """, new { wedge }, cancellationToken: cancel))];
     }
 
     /// <summary>The accounts of one wedge, or of all if <paramref name="wedge"/> is empty, newest first.</summary>

@@ -11,28 +11,29 @@
  *
  * wedge.info comes first. Each file is made under a name that begins with a dot and gets its own by link(2), so that it
  * appears whole and no session takes another's place; the blocks of a file are reserved, because a full disk would
- * otherwise kill the producer (SIGBUS). Rings may be added while the session runs.
+ * otherwise kill the producer (SIGBUS). Rings may be added while the session runs. reheat_session.h does all this for a Linux process;
+ * example/example.c is a whole wedge; "reheat wedge check DIR" says what of this contract a session does not keep.
  *
  * A ring is a file that both sides map shared: a header of RH_HEADER_BYTES, then 2^n records of fixed size.
- * Positions are 64-bit counts of records that only grow; record P lives in slot P & (capacity - 1).
+ * Positions are 64-bit counts of records that only grow; record P lives in slot P & (capacity - 1). Bytes that have no name here are 0.
  *
- * Contract.
+ * Contract, in this order: who may write, memory order, wrap and full, counters, attach and detach, crash of either side, versions.
  *  - One producer and one consumer per ring. The producer alone writes head, the counters and records; the consumer
  *    alone writes tail and the consumer fields. A consumer holds a lock on the ring's whole file (fcntl F_OFD_SETLK,
  *    F_WRLCK) for as long as it consumes; consumer_pid is for people (process numbers mean nothing in another PID namespace, or once used again).
- *  - A producer that is gone without closing is found out by producer_pid, and only by a consumer in the same PID
- *    namespace, which wedge.info tells. In another one, or if the wedge is no process (a kernel), a ring ends by closed
- *    alone, or when the consumer is told that the wedge has ended (reheat agent --ended).
  *  - The producer fills a record, then stores head with release order. The consumer loads head with acquire order,
  *    so that it never sees a record half written. The consumer stores tail with release order once a record is safe
  *    elsewhere (acknowledged by a collector, or synced to a spool); the producer loads tail with acquire order before
  *    it overwrites a slot.
+ *  - Wrap: a slot is free once its record is below tail, so tail <= head <= tail + capacity at every moment. A producer may
+ *    remember the tail that it saw last; it can only have moved on.
  *  - A full ring drops: the producer counts and goes on. A producer never waits. Drops travel as absolute counts, so
  *    that reading them twice is harmless.
  *  - traps counts executions, records counts what was pushed: head == records written. A "rep" string instruction
  *    pushes one record per element; all but an execution's first carry RH_CONTINUED and are no traps of their own.
  *    So traps == records pushed without RH_CONTINUED and RH_HIT + dropped_traps, always but in the middle of a push,
- *    where traps is one ahead: a producer that was killed there leaves it so, and that one trap was not recorded.
+ *    where traps is one ahead: a producer that was killed there leaves it so, and that one trap was not recorded. traps (or hits) is
+ *    stored before what it is ahead of, so a consumer that loads it last never finds more recorded and dropped than trapped.
  *  - A record with RH_HIT is an execution of an annotated site that a rewriting wedge would not trap; an observing wedge
  *    records it all the same. Hits are no traps and have counters of their own, just as exact:
  *    hits == records pushed with RH_HIT and without RH_CONTINUED + dropped_hits.
@@ -40,9 +41,17 @@
  *  - Whoever wants the last record loads closed (acquire) before head: what is below a head loaded then is all.
  *  - A record's sequence is the low half of its position. A consumer that finds another value has met a corrupted
  *    record (or a bug), reports it, counts it and goes on with the next.
+ *  - Attach: a consumer locks the file, says its consumer_pid and begins at tail; one that does not get the lock goes away. A
+ *    producer attaches to a ring that it has formatted (rh_ring_format, rh_producer_attach). Neither waits for the other to be there.
+ *  - Detach: a consumer sets consumer_pid to 0 and lets go of the lock, and tail stays. A producer stores closed (rh_close), after its
+ *    last record and with release order; it pushes nothing more, and the file stays.
+ *  - A producer that is gone without closing is found out by producer_pid, and only by a consumer in the same PID
+ *    namespace, which wedge.info tells. In another one, or if the wedge is no process (a kernel), a ring ends by closed
+ *    alone, or when the consumer is told that the wedge has ended (reheat agent --ended).
  *  - Crash of the producer: what is below head is whole and stays readable; the file is never reused. A restarted
- *    wedge makes a new ring with a new epoch.
- *  - Crash of the consumer: tail stays where it was; the next consumer begins there. Nothing is lost until the ring is full.
+ *    wedge makes a new session (another directory) with a new epoch.
+ *  - Crash of the consumer: tail stays where it was, the lock is gone with it; the next consumer begins there. Nothing is lost until the
+ *    ring is full.
  *  - The format version changes with any change of meaning. A consumer refuses versions it does not know. Version 2 added
  *    RH_HIT and its counters; a ring of version 1 has neither, and reads as one of version 2 without hits.
  *
@@ -60,13 +69,13 @@ extern "C" {
 typedef uint8_t rh_u8;
 typedef uint16_t rh_u16;
 typedef uint32_t rh_u32;
-typedef uint64_t rh_u64;
+typedef uint64_t rh_u64 __attribute__((aligned(8)));	/* also in 32-bit code */
 #else
 #include <linux/types.h>
 typedef u8 rh_u8;
 typedef u16 rh_u16;
 typedef u32 rh_u32;
-typedef u64 rh_u64;
+typedef u64 rh_u64 __attribute__((aligned(8)));
 #endif
 
 #define RH_RING_MAGIC		0x474e495254414548ull	/* "HEATRING" */
@@ -210,6 +219,12 @@ static inline void rh_count(rh_u64 *counter, rh_u64 n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
+/* The same, not before what was counted before it. */
+static inline void rh_count_after(rh_u64 *counter, rh_u64 n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELEASE);
+}
+
 /* Pushes one record, or counts it as dropped. Returns 1 if it was taken. Never waits. */
 static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8 operation, rh_u8 size,
 			  rh_u16 target, rh_u16 vcpu, rh_u32 elements, rh_u8 flags)
@@ -222,9 +237,9 @@ static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8
 	if (__builtin_expect(head - p->tail_seen > p->mask, 0)) {
 		p->tail_seen = __atomic_load_n(&h->tail, __ATOMIC_ACQUIRE);
 		if (head - p->tail_seen > p->mask) {
-			rh_count(&h->dropped_records, 1);
-			rh_count((flags & RH_HIT) ? &h->dropped_hits : &h->dropped_traps, execution);
 			rh_count((flags & RH_HIT) ? &h->hits : &h->traps, execution);
+			rh_count_after(&h->dropped_records, 1);
+			rh_count_after((flags & RH_HIT) ? &h->dropped_hits : &h->dropped_traps, execution);
 			return 0;
 		}
 	}

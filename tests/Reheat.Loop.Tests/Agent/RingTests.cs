@@ -190,20 +190,6 @@ public sealed class RingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_ring_of_another_version_is_refused_with_both_versions_and_left_alone()
-    {
-        using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);
-        await wedge.PushAsync(Code);
-        await wedge.CommandAsync("version 0 9");
-        await using var agent = new RunningAgent(_server.Address, Session, _image.Loaded());
-
-        AgentException refused = await Assert.ThrowsAsync<AgentException>(agent.DeliveredAsync);
-
-        Assert.Contains("format version 9, this agent reads 1", refused.Message, StringComparison.Ordinal);
-        Assert.Equal((1UL, 0UL), ((await wedge.CountersAsync()).Head, (await wedge.CountersAsync()).Tail));
-    }
-
-    [Fact]
     public async Task A_second_consumer_is_refused_while_the_first_lives_and_not_after()
     {
         using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);

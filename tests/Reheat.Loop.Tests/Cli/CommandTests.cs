@@ -23,6 +23,8 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("guest")]
     [InlineData("guest run")]
     [InlineData("agent")]
+    [InlineData("wedge")]
+    [InlineData("wedge check")]
     [InlineData("annotations")]
     [InlineData("annotations pull")]
     [InlineData("annotations list")]
@@ -47,7 +49,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     {
         string help = (await ReheatProcess.RunAsync("--help")).Output;
 
-        foreach (string word in (string[])["up", "builds", "guest", "agent", "annotations", "coverage", "sites", "make", "4 collector away", "7 coverage below --fail-under"])
+        foreach (string word in (string[])["up", "builds", "guest", "agent", "wedge", "annotations", "coverage", "sites", "make", "4 collector away", "7 coverage below --fail-under"])
             Assert.Contains(word, help, StringComparison.Ordinal);
     }
 
@@ -112,6 +114,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("coverage --collector nowhere")]
     [InlineData("coverage --build x")]
     [InlineData("agent --session x")]
+    [InlineData("wedge check")]
     [InlineData("guest run --image x --time-limit soon -- -m 1")]
     [InlineData("guest run --image x --drain-limit -1 -- -m 1")]
     [InlineData("guest run --image x --ring-records 1000 -- -m 1")]

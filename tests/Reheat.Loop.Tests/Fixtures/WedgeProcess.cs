@@ -8,7 +8,7 @@ namespace Reheat.Loop.Tests.Fixtures;
 /// <summary>The C producer as a process: an independent writer of rings, told what to do line by line.</summary>
 internal sealed class WedgeProcess : IDisposable
 {
-    private static readonly Lazy<string> Program = new(Compile);
+    private static readonly CProgram Program = new("producer");
 
     private readonly Process _process;
 
@@ -25,7 +25,7 @@ internal sealed class WedgeProcess : IDisposable
     public static async Task<WedgeProcess> StartAsync(string session, ulong capacity = 1 << 12, int rings = 1, ulong epoch = 0xabc, params string[] targets)
     {
         long created = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000_000;
-        var start = new ProcessStartInfo(Program.Value) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Program.Path) { RedirectStandardInput = true, RedirectStandardOutput = true };
         foreach (string argument in (IEnumerable<string>)[session, Text(capacity), Text(epoch), Text((ulong)created), Text((ulong)rings), .. targets.DefaultIfEmpty("lapic")])
             start.ArgumentList.Add(argument);
         var wedge = new WedgeProcess(session, Tool.Start(start));
@@ -85,13 +85,4 @@ internal sealed class WedgeProcess : IDisposable
     }
 
     private static string Text(ulong n) => n.ToString(CultureInfo.InvariantCulture);
-
-    private static string Compile()
-    {
-        string folder = Path.Combine(AppContext.BaseDirectory, "Fixtures");
-        string program = Path.Combine(folder, "producer");
-        Tool.Run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-I", folder, "-o", $"{program}.{Environment.ProcessId}", Path.Combine(folder, "producer.c"));
-        File.Move($"{program}.{Environment.ProcessId}", program, overwrite: true); // another run may be using the old one
-        return program;
-    }
 }

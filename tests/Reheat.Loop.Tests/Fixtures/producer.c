@@ -40,7 +40,7 @@ static void *make(const char *name, rh_u64 bytes, char *hidden, char *path)
 	sprintf(hidden, "%s/.%s", directory, name);
 	sprintf(path, "%s/%s", directory, name);
 	fd = open(hidden, O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (fd < 0 || ftruncate(fd, (off_t)bytes))
+	if (fd < 0 || posix_fallocate(fd, 0, (off_t)bytes))
 		die(hidden);
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
@@ -84,6 +84,7 @@ static void add_code(void)
 static void add_info(int count, char **targets)
 {
 	char hidden[4200], path[4200];
+	struct stat pids;
 	FILE *info;
 	int i;
 
@@ -93,6 +94,8 @@ static void add_info(int count, char **targets)
 	if (!info)
 		die(hidden);
 	fprintf(info, "kind test\nversion 1\nguest guest-of-test\n");
+	if (!stat("/proc/self/ns/pid", &pids))
+		fprintf(info, "pid-namespace %llu\n", (unsigned long long)pids.st_ino);
 	for (i = 0; i < count; i++)
 		fprintf(info, "target %s\n", targets[i]);
 	fclose(info);
@@ -147,6 +150,27 @@ static void command(char *line)
 		printf("\n");
 	} else if (!strcmp(word, "sequence")) { /* RING POSITION VALUE */
 		rings[a[0]].records[a[1] & rings[a[0]].mask].sequence = (rh_u32)a[2];
+		printf("ok\n");
+	} else if (!strcmp(word, "half")) { /* RING IP: a push that comes no further than its count */
+		struct rh_producer *p = &rings[a[0]];
+		struct rh_record *r = &p->records[p->head & p->mask];
+
+		r->ip = a[1];
+		r->sequence = (rh_u32)p->head;
+		rh_count(&p->header->traps, 1);
+		printf("ok\n");
+	} else if (!strcmp(word, "garbage")) { /* RING SEED FIRST COUNT: random bytes in place of records, but for operation and flags */
+		rh_u64 seed = a[1];
+
+		for (i = 0; i < (int)a[3]; i++) {
+			struct rh_record *r = &rings[a[0]].records[(a[2] + (rh_u64)i) & rings[a[0]].mask];
+
+			r->ip = next_random(&seed);
+			r->access = next_random(&seed);
+			r->elements = (rh_u32)next_random(&seed);
+			r->sequence ^= (rh_u32)next_random(&seed) | 1;
+			r->target = (rh_u16)next_random(&seed);
+		}
 		printf("ok\n");
 	} else if (!strcmp(word, "version")) { /* RING VALUE */
 		rings[a[0]].header->version = (rh_u32)a[1];

@@ -85,7 +85,20 @@ public sealed class ViewTests : IAsyncLifetime
         await CountAsync(traps: 4, hits: 0, wedge: "other");
         AccountingResponse all = await _server.Coverage.GetAccountingAsync(new AccountingRequest { Summary = true });
         Assert.Empty(all.Rows);
-        Assert.Equal(new AccountingSummary { Wedges = 2, Epochs = 2, Recorded = 30, Stored = 14, Dropped = 8, OutsideImages = 102, Pending = 6, OutsideRecorded = 2 }, all.Summary);
+        Assert.Equal(
+            new AccountingSummary
+            {
+                Wedges = 2,
+                Epochs = 2,
+                Recorded = 30,
+                Stored = 14,
+                Dropped = 8,
+                OutsideImages = 102,
+                Pending = 6,
+                OutsideRecorded = 2,
+                Drops = { new DropSum { Reason = "ring-full", Traps = 5, Records = 6 }, new DropSum { Reason = "corrupt-record", Traps = 3, Records = 4 } },
+            },
+            all.Summary);
     }
 
     [Fact]

@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace Reheat.Agent.Sessions;
+namespace Reheat.Core.Ring;
 
 /// <summary>Process numbers mean something only in their PID namespace.</summary>
-internal static class PidNamespace
+public static class PidNamespace
 {
     /// <summary>The inode number that names this process's PID namespace; 0 if the kernel does not tell.</summary>
     public static ulong Own { get; } = Read();

@@ -1,2 +1,0 @@
-build/insn.o: insn.c insn.h
-insn.h:

@@ -1,2 +1,0 @@
-build/ringdump.o: ringdump.c ../include/reheat_ring.h
-../include/reheat_ring.h:

@@ -1,2 +1,0 @@
-build/rmw-filter.o: rmw-filter.c insn.h
-insn.h:

@@ -1,2 +1,0 @@
-build/rmw.o: rmw.c insn.h
-insn.h:

@@ -1,4 +1,0 @@
-build/run.o: run.c wedge.h ../include/reheat_ring.h qemu_plugin_v1.h
-wedge.h:
-../include/reheat_ring.h:
-qemu_plugin_v1.h:

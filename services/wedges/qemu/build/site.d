@@ -1,4 +1,0 @@
-build/site.o: site.c wedge.h ../include/reheat_ring.h qemu_plugin_v1.h
-wedge.h:
-../include/reheat_ring.h:
-qemu_plugin_v1.h:
