@@ -80,7 +80,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         if (!record.IsKnown || record.Elements == 0)
         {
             Drop(DropReason.UnknownOperation, ring, position, in record, drops,
-                $"{DiagnosticId.RingUnknownOperation}: {record.Operation.Name()} of {record.Size} bytes, {record.Elements} elements at 0x{record.Ip:x} — is the wedge newer than this agent?");
+                $"{DiagnosticId.RingUnknownOperation}: {record.Operation.Name()} of {record.Size} bytes, {record.Elements} elements, flags {(byte)record.Flags:x2}, at 0x{record.Ip:x} — is the wedge newer than this agent?");
             return;
         }
         var ip = new GuestAddress(record.Ip);
@@ -98,7 +98,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         }
         if (_elements[index] == 0)
             _touched.Add(index);
-        _executions[index] += record.BeginsExecution ? 1 : 0;
+        _executions[index] += record.Executions;
         _elements[index] += record.Elements;
     }
 
@@ -119,10 +119,10 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
 
     private static void Count(Drop drop, in RingRecord record)
     {
-        if (record.BeginsExecution && record.Outcome == Core.Outcome.Hit)
-            drop.Hits++;
-        else if (record.BeginsExecution)
-            drop.Traps++;
+        if (record.Outcome == Core.Outcome.Hit)
+            drop.Hits += record.Executions;
+        else
+            drop.Traps += Math.Min(record.Executions, 1); // what is no trap that is known may claim any number
     }
 
     /// <summary>Rows in order of index; counts are left out where they are all 1, elements where they equal the executions.</summary>

@@ -247,7 +247,7 @@ internal sealed class IngestStream(
             batch.Counters = null;
         if (batch.Counters is { } c)
         {
-            state.Told = new Core.Ring.RingCounters(c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious);
+            state.Told = new Core.Ring.RingCounters(c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious, c.Hits, c.DroppedHits);
             state.EverTold = true;
         }
         batch.AgeNs = (ulong)state.Seen.AgeOf(batch.From).TotalNanoseconds;
