@@ -8,6 +8,7 @@ enum {
 	CTRL = 0x0000, STATUS = 0x0008, EERD = 0x0014, MDIC = 0x0020, ICR = 0x00c0, ICS = 0x00c8, IMS = 0x00d0, IMC = 0x00d8,
 	RCTL = 0x0100, TCTL = 0x0400, RDBAL = 0x2800, RDBAH = 0x2804, RDLEN = 0x2808, RDH = 0x2810, RDT = 0x2818,
 	TDBAL = 0x3800, TDBAH = 0x3804, TDLEN = 0x3808, TDH = 0x3810, TDT = 0x3818, MTA = 0x5200, RAL = 0x5400, END = 0x5600,
+	PACKETS = 0x10000,
 };
 
 #define LINK_UP		2u
@@ -36,6 +37,7 @@ static uint32_t registers[END / 4];
 static uint16_t phy[32];
 static const uint16_t eeprom[64] = { 0x5452, 0x1200, 0x5634, [0x0d] = 0x100e };
 static unsigned char frame[MAX_FRAME];
+static unsigned char packets[0x10000];	/* the packet buffer, which diagnostics see as plain memory of any width */
 
 #define R(offset) registers[(offset) / 4]
 
@@ -116,7 +118,8 @@ static SELDOM uint32_t read_causes(void)
 
 uint64_t e1000_read(uint64_t offset, unsigned int size)
 {
-	(void)size;
+	if (offset >= PACKETS)
+		return machine_peek(packets + offset - PACKETS, size);
 	if (offset == ICR)
 		return read_causes();
 	return offset < END ? R(offset) : 0;
@@ -185,10 +188,10 @@ static SELDOM void write_other(uint64_t offset, uint32_t value)
 
 void e1000_write(uint64_t offset, unsigned int size, uint64_t value)
 {
-	(void)size;
-	/* The receive ring's tail and the tables are plain memory. */
-	if (offset == RDT || (offset >= MTA && offset < END))
-		R(offset) = (uint32_t)value;
+	if (offset >= PACKETS)
+		machine_poke(packets + offset - PACKETS, size, value);
+	else if (offset == RDT || (offset >= MTA && offset < END))
+		R(offset) = (uint32_t)value;	/* nothing comes of it now */
 	else if (offset < END)
 		write_other(offset, (uint32_t)value);
 }

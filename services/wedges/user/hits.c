@@ -26,7 +26,7 @@ uint64_t hit_load(struct site *site, uint64_t address)
 	if (unlikely(!target || address - device->base > device->bytes - site->form.size))
 		return load_elsewhere(site, address);
 	site->count[target][READ]++;
-	return device->read(address - device->base, site->form.size);
+	return machine_read_device(target, address - device->base, site->form.size);
 }
 
 void hit_store(struct site *site, uint64_t address, uint64_t value)
@@ -39,7 +39,7 @@ void hit_store(struct site *site, uint64_t address, uint64_t value)
 		return;
 	}
 	site->count[target][WRITE]++;
-	device->write(address - device->base, site->form.size, value);
+	machine_write_device(target, address - device->base, site->form.size, value);
 }
 
 struct counting {

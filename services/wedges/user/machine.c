@@ -11,13 +11,13 @@ const char *const machine_targets[TARGETS] = {
 
 /* The addresses of a PC, where it has the device. */
 const struct device machine_devices[TARGET_PT] = {
-	[TARGET_UART] = { 0xfe000000, PAGE, uart_read, uart_write },
-	[TARGET_POWER] = { 0xfe001000, PAGE, power_read, power_write },
-	[TARGET_MMU] = { 0xfe002000, PAGE, mmu_read, mmu_write },
-	[TARGET_E1000] = { 0xfeb00000, 0x20000, e1000_read, e1000_write },
-	[TARGET_IOAPIC] = { 0xfec00000, PAGE, ioapic_read, ioapic_write },
-	[TARGET_HPET] = { 0xfed00000, PAGE, hpet_read, hpet_write },
-	[TARGET_LAPIC] = { 0xfee00000, PAGE, lapic_read, lapic_write },
+	[TARGET_UART] = { 0xfe000000, PAGE },
+	[TARGET_POWER] = { 0xfe001000, PAGE },
+	[TARGET_MMU] = { 0xfe002000, PAGE },
+	[TARGET_E1000] = { 0xfeb00000, 0x20000 },
+	[TARGET_IOAPIC] = { 0xfec00000, PAGE },
+	[TARGET_HPET] = { 0xfed00000, PAGE },
+	[TARGET_LAPIC] = { 0xfee00000, PAGE },
 };
 
 uint8_t machine_pages[(DEVICES_HIGH - DEVICES_LOW) / PAGE];
@@ -33,38 +33,6 @@ void machine_open(void)
 			machine_pages[(machine_devices[target].base - DEVICES_LOW) / PAGE + page] = (uint8_t)target;
 }
 
-static inline uint64_t peek(const void *p, unsigned int size)
-{
-	switch (size) {
-	case 1:
-		return *(const volatile uint8_t *)p;
-	case 2:
-		return *(const volatile uint16_t *)p;
-	case 4:
-		return *(const volatile uint32_t *)p;
-	default:
-		return *(const volatile uint64_t *)p;
-	}
-}
-
-static inline void poke(void *p, unsigned int size, uint64_t value)
-{
-	switch (size) {
-	case 1:
-		*(volatile uint8_t *)p = (uint8_t)value;
-		break;
-	case 2:
-		*(volatile uint16_t *)p = (uint16_t)value;
-		break;
-	case 4:
-		*(volatile uint32_t *)p = (uint32_t)value;
-		break;
-	default:
-		*(volatile uint64_t *)p = value;
-		break;
-	}
-}
-
 uint64_t machine_load(uint64_t address, unsigned int size)
 {
 	uint8_t target = machine_device(address);
@@ -72,12 +40,12 @@ uint64_t machine_load(uint64_t address, unsigned int size)
 	uint64_t value;
 
 	if (target && address - device->base <= device->bytes - size) {
-		value = device->read(address - device->base, size);
+		value = machine_read_device(target, address - device->base, size);
 		return size == 8 ? value : value & ((1ull << 8 * size) - 1);
 	}
 	if (!machine_is_memory(address, size))
 		guest_fault("reads where there is neither memory nor a device", address);
-	return peek(machine_at(address), size);
+	return machine_peek(machine_at(address), size);
 }
 
 void machine_store(uint64_t address, unsigned int size, uint64_t value)
@@ -86,13 +54,14 @@ void machine_store(uint64_t address, unsigned int size, uint64_t value)
 	const struct device *device = &machine_devices[target];
 
 	if (target && address - device->base <= device->bytes - size)
-		device->write(address - device->base, size, size == 8 ? value : value & ((1ull << 8 * size) - 1));
+		machine_write_device(target, address - device->base, size,
+				     size == 8 ? value : value & ((1ull << 8 * size) - 1));
 	else if (!machine_is_memory(address, size))
 		guest_fault("writes where there is neither memory nor a device", address);
 	else if (machine_target(address) || machine_target(address + size - 1))
 		mmu_store(address, size, value);
 	else
-		poke(machine_at(address), size, value);
+		machine_poke(machine_at(address), size, value);
 }
 
 static void copy(void *to, const void *from, uint64_t bytes)

@@ -24,10 +24,11 @@ enum target {
 
 extern const char *const machine_targets[TARGETS];
 
+typedef uint64_t device_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
+typedef void device_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+
 struct device {
 	uint64_t base, bytes;
-	uint64_t (*read)(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-	void (*write)(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
 };
 
 extern const struct device machine_devices[TARGET_PT];
@@ -71,6 +72,38 @@ static inline uint8_t machine_target(uint64_t address)
 	return level ? TARGET_PT + level - 1 : 0;
 }
 
+static inline uint64_t machine_peek(const void *p, unsigned int size)
+{
+	switch (size) {
+	case 1:
+		return *(const volatile uint8_t *)p;
+	case 2:
+		return *(const volatile uint16_t *)p;
+	case 4:
+		return *(const volatile uint32_t *)p;
+	default:
+		return *(const volatile uint64_t *)p;
+	}
+}
+
+static inline void machine_poke(void *p, unsigned int size, uint64_t value)
+{
+	switch (size) {
+	case 1:
+		*(volatile uint8_t *)p = (uint8_t)value;
+		break;
+	case 2:
+		*(volatile uint16_t *)p = (uint16_t)value;
+		break;
+	case 4:
+		*(volatile uint32_t *)p = (uint32_t)value;
+		break;
+	default:
+		*(volatile uint64_t *)p = value;
+		break;
+	}
+}
+
 uint64_t machine_load(uint64_t address, unsigned int size) KEEPS_REGISTERS;
 void machine_store(uint64_t address, unsigned int size, uint64_t value) KEEPS_REGISTERS;
 
@@ -79,35 +112,85 @@ bool machine_copy_in(void *to, uint64_t address, uint64_t bytes);
 bool machine_copy_out(uint64_t address, const void *from, uint64_t bytes);
 
 /* mmu.c */
-uint64_t mmu_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-void mmu_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+device_read mmu_read;
+device_write mmu_write;
 /* A store to a page that holds a page table. */
 void mmu_store(uint64_t address, unsigned int size, uint64_t value) SELDOM;
 /* The address in memory that a device's address means, through the page table; ~0 if it means none. */
 uint64_t mmu_translate(uint64_t address, bool write);
 
 /* apic.c */
-uint64_t ioapic_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-void ioapic_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+device_read ioapic_read;
+device_write ioapic_write;
 void ioapic_raise(unsigned int pin);
-uint64_t lapic_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-void lapic_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+device_read lapic_read;
+device_write lapic_write;
 
 /* hpet.c */
 void hpet_pass(void) KEEPS_REGISTERS;	/* some time passes */
-uint64_t hpet_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-void hpet_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+device_read hpet_read;
+device_write hpet_write;
 
 /* e1000.c */
-uint64_t e1000_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-void e1000_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+device_read e1000_read;
+device_write e1000_write;
 
 /* uart.c: and the power switch */
-uint64_t uart_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-void uart_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+device_read uart_read;
+device_write uart_write;
 void uart_flush(void);
-uint64_t power_read(uint64_t offset, unsigned int size) KEEPS_REGISTERS;
-void power_write(uint64_t offset, unsigned int size, uint64_t value) KEEPS_REGISTERS;
+device_read power_read;
+device_write power_write;
+
+/*
+ * By number and not by pointer: compilers save all registers around a call of whose function they know only the type.
+ */
+static inline uint64_t machine_read_device(uint8_t target, uint64_t offset, unsigned int size)
+{
+	switch (target) {
+	case TARGET_HPET:
+		return hpet_read(offset, size);
+	case TARGET_LAPIC:
+		return lapic_read(offset, size);
+	case TARGET_E1000:
+		return e1000_read(offset, size);
+	case TARGET_IOAPIC:
+		return ioapic_read(offset, size);
+	case TARGET_UART:
+		return uart_read(offset, size);
+	case TARGET_MMU:
+		return mmu_read(offset, size);
+	default:
+		return power_read(offset, size);
+	}
+}
+
+static inline void machine_write_device(uint8_t target, uint64_t offset, unsigned int size, uint64_t value)
+{
+	switch (target) {
+	case TARGET_E1000:
+		e1000_write(offset, size, value);
+		break;
+	case TARGET_LAPIC:
+		lapic_write(offset, size, value);
+		break;
+	case TARGET_UART:
+		uart_write(offset, size, value);
+		break;
+	case TARGET_IOAPIC:
+		ioapic_write(offset, size, value);
+		break;
+	case TARGET_HPET:
+		hpet_write(offset, size, value);
+		break;
+	case TARGET_MMU:
+		mmu_write(offset, size, value);
+		break;
+	default:
+		power_write(offset, size, value);
+		break;
+	}
+}
 
 /* calls.c: system calls without the C library, whose functions use vector registers */
 long call_write(int file, const void *bytes, uint64_t count);
