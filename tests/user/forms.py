@@ -63,12 +63,14 @@ class Case:
         self.number, self.size, self.kind = number, size, kind
         low = NAMES[:7]
         legacy = "{l}" in template
-        self.base, self.index = dice.sample(low if legacy else NAMES, 2)
+        # Registers of addresses are none that the instruction computes with: they differ from memory to memory.
+        accumulator = "cmpxchg" in template or re.match(r"mov[bwlq] ", template)
+        self.base, self.index = dice.sample(["rsi", "rdi", "rbp"] if legacy else NAMES[1:] if accumulator else NAMES, 2)
         register = dice.choice(low[:4] if legacy else NAMES)
         if "cmpxchg" in template or kind == "bits":
             register = dice.choice([n for n in NAMES if n not in ("rax", self.base, self.index)])
         elif register == self.base and not (kind == "read" and template.startswith("mov") and "{R2}" not in template and size >= 4):
-            register = "rdx" if self.base != "rdx" else "rbx"   # what is made of an address differs from memory to memory
+            register = "rdx" if self.base != "rdx" else "rbx"
         self.values = {n: dice.getrandbits(64) for n in NAMES}
         self.flags = 0x202 | dice.getrandbits(12) & 0x8d5
         self.at = dice.randrange(16, 72, 8)
