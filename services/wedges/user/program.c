@@ -44,9 +44,15 @@ static int read_file(void)
 }
 
 /* A part of the file, or NULL if it is not all there. */
+static unsigned char *bytes_at(uint64_t offset, uint64_t bytes)
+{
+	return offset <= program.bytes && bytes <= program.bytes - offset ? program.file + offset : NULL;
+}
+
+/* The same for what has words in it. */
 static void *part(uint64_t offset, uint64_t bytes)
 {
-	return offset <= program.bytes && bytes <= program.bytes - offset && offset % 8 == 0 ? program.file + offset : NULL;
+	return offset % 8 == 0 ? bytes_at(offset, bytes) : NULL;
 }
 
 static int check_header(const Elf64_Ehdr *h)
@@ -191,11 +197,11 @@ static int take_symbols(const Elf64_Shdr *s)
 
 static int take_records(const Elf64_Shdr *s, const char *name)
 {
-	const uint64_t *words = part(s->sh_offset, s->sh_size);
-	uint64_t count = s->sh_size / 16, i;
+	const unsigned char *from = bytes_at(s->sh_offset, s->sh_size);
+	uint64_t count = s->sh_size / 16, words[2], i;
 	struct record *more;
 
-	if (!words || s->sh_size % 16) {
+	if (!from || s->sh_size % 16) {
 		fprintf(stderr, "reheat-user: %s: section %s is no whole number of records of 16 bytes in the file; left out\n", options.program, name);
 		return 0;
 	}
@@ -203,8 +209,10 @@ static int take_records(const Elf64_Shdr *s, const char *name)
 	if (!more)
 		return refuse("no memory");
 	program.records = more;
-	for (i = 0; i < count; i++)
-		program.records[program.n_records++] = (struct record){ words[2 * i], words[2 * i + 1], name };
+	for (i = 0; i < count; i++) {
+		memcpy(words, from + 16 * i, sizeof(words));	/* not all assemblers' sections are aligned */
+		program.records[program.n_records++] = (struct record){ words[0], words[1], name };
+	}
 	return 0;
 }
 
