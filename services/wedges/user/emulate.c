@@ -132,13 +132,11 @@ static void store(struct observer *o, uint64_t address, unsigned int size, uint6
 	machine_store(address, size, value);
 }
 
-static void exchange(const struct form *f, uint64_t address, struct registers *r, struct observer *o)
+uint64_t emulate_exchange(const struct form *f, uint64_t old, struct registers *r)
 {
 	unsigned int size = f->size;
-	uint64_t old, value, accumulator;
+	uint64_t value, accumulator;
 
-	touch(o, EXCHANGE, address, size);
-	old = machine_load(address, size);
 	switch (f->kind) {
 	case ALU_STORE:
 		value = alu(f->op, size, old, get(f, r, size), &r->flags);
@@ -165,7 +163,13 @@ static void exchange(const struct form *f, uint64_t address, struct registers *r
 			put_register(r, RAX, false, size, old);
 		break;
 	}
-	machine_store(address, size, value);
+	return value;
+}
+
+static void exchange(const struct form *f, uint64_t address, struct registers *r, struct observer *o)
+{
+	touch(o, EXCHANGE, address, f->size);
+	machine_store(address, f->size, emulate_exchange(f, machine_load(address, f->size), r));
 }
 
 static void string(const struct form *f, bool down, struct registers *r, struct observer *o)

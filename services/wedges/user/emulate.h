@@ -27,6 +27,9 @@ struct observer {
 /* next: address of the following instruction. down: the direction flag. */
 void emulate(const struct form *form, uint64_t next, bool down, struct registers *registers, struct observer *observer);
 
+/* What an instruction that reads and writes its operand makes of the old value, registers and flags included. */
+uint64_t emulate_exchange(const struct form *form, uint64_t old, struct registers *registers);
+
 uint64_t form_address(const struct form *form, uint64_t next, const struct registers *registers);
 
 #endif

@@ -59,8 +59,28 @@ static void count(struct observer *o, uint8_t target, enum intent intent, uint64
 		site->count[target][intent]++;
 }
 
-/* All other forms, as a trap would do them. */
-void hit_any(struct site *site, struct registers *registers)
+/* The short way for what drivers and kernels do besides plain moves; false if it is something else. */
+static bool exchange(struct site *site, struct registers *registers)
+{
+	const struct form *f = &site->form;
+	uint64_t address, old, offset;
+	uint8_t target;
+
+	if (f->kind < ALU_STORE || f->kind > CMPXCHG || f->kind == BIT_TEST || (f->kind == BIT_STORE && f->reg != NO_REGISTER))
+		return false;
+	address = form_address(f, site->start + f->length, registers);
+	target = machine_device(address);
+	offset = address - machine_devices[target].base;
+	if (!target || offset > machine_devices[target].bytes - f->size)
+		return false;
+	site->count[target][EXCHANGE]++;
+	old = machine_read_device(target, offset, f->size) & (~0ull >> (64 - 8 * f->size));
+	machine_write_device(target, offset, f->size, emulate_exchange(f, old, registers));
+	return true;
+}
+
+/* As a trap would do it. */
+static void hit_slowly(struct site *site, struct registers *registers)
 {
 	struct counting c = { .observer.touch = count, .site = site };
 	bool down = site->form.kind >= MOVS && (__builtin_ia32_readeflags_u64() & 0x400);
@@ -70,4 +90,12 @@ void hit_any(struct site *site, struct registers *registers)
 	emulate(&site->form, site->start + site->form.length, down, registers, &c.observer);
 	if (down)
 		asm volatile("std");
+}
+
+/* All other forms, as a trap would do them. */
+void hit_any(struct site *site, struct registers *registers)
+{
+	if (exchange(site, registers))
+		return;
+	hit_slowly(site, registers);
 }
