@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Benchmarks, each against a baseline measured in the same run.
 #
-#   tests/bench.sh [wedge|assemble] [--json FILE] [OPTION...]
+#   tests/bench.sh [wedge|user|assemble] [--json FILE] [OPTION...]
 #
 #   wedge     what the QEMU wedge costs: boots of one guest with it and without, alternately (--boots N, --smp N)
+#   user      what an access costs under the user-mode wedge: trapped, rewritten, and to plain memory
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
 set -euo pipefail
@@ -17,6 +18,11 @@ wedge)
 	"$root/deploy/guests/init/build.sh" >/dev/null
 	exec "$root/tests/bench/wedge.sh" "$@"
 	;;
+user)
+	shift
+	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
+	exec "$root/tests/bench/user.sh" "$@"
+	;;
 assemble)
 	shift
 	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/deploy/guests/packages.txt" "$root/tests/packages.txt"
@@ -24,7 +30,7 @@ assemble)
 	[[ " $* " == *' --prefix '* ]] || "$root/deploy/install.sh" --prefix "$prefix" >/dev/null
 	exec "$root/tests/bench/assemble.sh" --prefix "$prefix" "$@"
 	;;
--h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+-h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2

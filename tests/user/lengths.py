@@ -29,7 +29,7 @@ def all(context):
         found.update(instructions(path))
     items = list(found.items())[:MOST]
     # The bytes behind an instruction must not matter.
-    answers = subprocess.run([os.path.join(context.build, "length-filter")], input="".join(code + "f3" * 15 + "\n" for code, _ in items),
+    answers = subprocess.run([os.path.join(context.filters, "length-filter")], input="".join(code + "f3" * 15 + "\n" for code, _ in items),
                              capture_output=True, text=True, check=True).stdout.splitlines()
     wrong, unknown, nops = [], 0, []
     for (code, text), answer in zip(items, answers):
@@ -44,7 +44,7 @@ def all(context):
     check.ok(f"lengths of {len(items)} different instructions are objdump's", len(items) > 50_000 and not wrong, (len(items), wrong[:5]))
     check.ok(f"{unknown} of them are none that the wedge knows: fewer than one of a thousand", unknown < len(items) / 1000, unknown)
     check.equal("what is padding", nops[:5], [])
-    cut = subprocess.run([os.path.join(context.build, "length-filter")], input="".join(code[:-2] + "\n" for code, _ in items if len(code) > 2),
+    cut = subprocess.run([os.path.join(context.filters, "length-filter")], input="".join(code[:-2] + "\n" for code, _ in items if len(code) > 2),
                          capture_output=True, text=True, check=True).stdout.splitlines()
     whole = [code for (code, _), answer in zip([i for i in items if len(i[0]) > 2], cut) if answer.split()[0] == str(len(code) // 2)]
     check.equal("an instruction that is cut off has no length beyond the end", whole[:5], [])

@@ -21,7 +21,8 @@ TOOLS = ["gcc", "clang-14", "make", "ld", "objdump", "objcopy", "psql", "qemu-sy
 class Context:
     def __init__(self, directory, prefix):
         self.directory, self.prefix = directory, prefix
-        self.build = os.path.join(directory, "build")           # ringdump and the tests' filters
+        self.build = os.path.join(directory, "build")           # ringdump
+        self.filters = os.path.join(directory, "user")
         self.wedge = os.path.join(prefix, "bin/reheat-user")
         self.reheat = os.path.join(prefix, "bin/reheat")
 
@@ -45,7 +46,7 @@ def main():
             check.run(os.path.join(check.ROOT, "deploy/install.sh"), "--prefix", context.prefix)
         check.run("make", "-C", check.SOURCE, f"OUT={context.build}")
         for compiler in "gcc", "clang-14":
-            out = context.build if compiler == "gcc" else context.build + "-clang"
+            out = context.filters if compiler == "gcc" else context.filters + "-clang"
             check.run("make", "-C", os.path.join(check.ROOT, "services/wedges/user"), f"OUT={out}", f"CC={compiler}")
             check.ok(f"build with {compiler}", True)
         for part in options.parts or PARTS:

@@ -95,8 +95,11 @@ public readonly struct RingRecord
 
     private readonly byte _reserved;
 
+    /// <summary>True if the record begins an execution.</summary>
+    public bool BeginsExecution => (Flags & RecordFlags.Continued) == 0;
+
     /// <summary>Executions that the record stands for: of most it is the one that it begins.</summary>
-    public uint Executions => (Flags & RecordFlags.Continued) != 0 ? 0 : (Flags & RecordFlags.Counted) != 0 ? Elements : 1;
+    public uint Executions => !BeginsExecution ? 0 : (Flags & RecordFlags.Counted) != 0 ? Elements : 1;
 
     /// <summary>What the execution was that the record belongs to.</summary>
     public Outcome Outcome => (Flags & RecordFlags.Hit) != 0 ? Outcome.Hit : Outcome.Trap;

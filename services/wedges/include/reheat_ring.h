@@ -215,6 +215,12 @@ static inline void rh_count(rh_u64 *counter, rh_u64 n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
+/* The same, not before what was counted before it. */
+static inline void rh_count_after(rh_u64 *counter, rh_u64 n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELEASE);
+}
+
 /* True if a record would be taken now. */
 static inline int rh_has_room(struct rh_producer *p)
 {
@@ -257,9 +263,9 @@ static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8
 		rh_put(p, ip, access, operation, size, target, vcpu, elements, flags, execution);
 		return 1;
 	}
-	rh_count(&h->dropped_records, 1);
-	rh_count((flags & RH_HIT) ? &h->dropped_hits : &h->dropped_traps, execution);
 	rh_count((flags & RH_HIT) ? &h->hits : &h->traps, execution);
+	rh_count_after(&h->dropped_records, 1);
+	rh_count_after((flags & RH_HIT) ? &h->dropped_hits : &h->dropped_traps, execution);
 	return 0;
 }
 
@@ -279,8 +285,8 @@ static inline int rh_push_hits(struct rh_producer *p, rh_u64 ip, rh_u64 access, 
 /* At the producer's end: hits that the ring never took. */
 static inline void rh_drop_hits(struct rh_producer *p, rh_u64 executions)
 {
-	rh_count(&p->header->dropped_hits, executions);
 	rh_count(&p->header->hits, executions);
+	rh_count_after(&p->header->dropped_hits, executions);
 }
 
 /* Says that the producer ended in order. */

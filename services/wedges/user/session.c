@@ -2,37 +2,58 @@
  * session.c: what is recorded. One ring, as one thread runs the guest; traps go into it as they happen, hits as counts: a record tells how often
  * a site was executed since the last one. What the ring has no room for stays in the site's counter and goes the next time.
  */
+#define _GNU_SOURCE
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "../include/reheat_session.h"
 #include "user.h"
 
 #define MOST_AT_ONCE	0xffffffffull
+#define CODE_CAPACITY	(1u << 16)
 
+static struct rh_session session;
 static struct rh_producer ring;
 static uint8_t *told;			/* bit for each byte of the guest's memory: the code file has the instruction there */
 
-int session_open(void)
+static int complain(void)
+{
+	fprintf(stderr, "reheat-user: %s%s%s: %s: %s\n", session.path, session.failed_name[0] ? "/" : "", session.failed_name, session.failed,
+		strerror(errno));
+	return -1;
+}
+
+/* What wedge.info says besides who the wedge is. The caller frees it. */
+static char *further(void)
 {
 	unsigned int i;
+	char *text;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	if (!out)
+		return NULL;
+	fprintf(out, "arch x86_64\ncapacity %llu\nrewritten %u\n", (unsigned long long)options.capacity, n_rewritten);
+	for (i = 0; i < program.codes; i++)
+		fprintf(out, "inside 0x%llx-0x%llx\n", (unsigned long long)program.code[i].start, (unsigned long long)program.code[i].end);
+	for (i = 1; i < TARGETS; i++)
+		fprintf(out, "target %s\n", machine_targets[i]);
+	return fclose(out) ? NULL : text;
+}
+
+int session_open(void)
+{
+	char *text = further();
 	void *memory;
-	FILE *info;
 
 	told = calloc((machine_memory.high - machine_memory.low) / 8, 1);
-	if (!told || session_files_open(options.directory))
+	if (!told || !text)
 		return -1;
-	info = session_files_info("user", WEDGE_VERSION, options.guest);
-	if (!info)
-		return -1;
-	fprintf(info, "arch x86_64\ncapacity %llu\nrewritten %u\n", (unsigned long long)options.capacity, n_rewritten);
-	for (i = 0; i < program.codes; i++)
-		fprintf(info, "inside 0x%llx-0x%llx\n", (unsigned long long)program.code[i].start, (unsigned long long)program.code[i].end);
-	for (i = 1; i < TARGETS; i++)
-		fprintf(info, "target %s\n", machine_targets[i]);
-	if (session_files_begin(info))
-		return -1;
-	memory = session_files_ring(0, options.capacity);
-	if (!memory)
-		return -1;
+	if (rh_session_open(&session, options.directory) || rh_session_info(&session, "user", WEDGE_VERSION, options.guest, text) ||
+	    rh_session_code(&session, CODE_CAPACITY) || !(memory = rh_session_ring(&session, 0, options.capacity)))
+		return complain();
+	free(text);
 	rh_producer_attach(&ring, memory);
 	return 0;
 }
@@ -44,7 +65,7 @@ static void tell(uint64_t ip, const uint8_t *bytes, size_t length)
 	if (told[at / 8] & 1u << at % 8)
 		return;
 	told[at / 8] |= (uint8_t)(1u << at % 8);
-	session_files_tell(ip, bytes, length);
+	rh_session_tell(&session, ip, bytes, length);
 }
 
 static uint8_t operation(uint8_t target, unsigned int intent)

@@ -5,7 +5,9 @@
 #ifndef REHEAT_USER_H
 #define REHEAT_USER_H
 
-#include "../common/session_files.h"
+#include <stdio.h>
+
+#include "../include/reheat_ring.h"
 #include "emulate.h"
 #include "machine.h"
 
