@@ -195,6 +195,8 @@ def programs(context):
                                ("a jump to nowhere", "mov $0xfed00000, %eax\n jmp *%rax", "runs where there is no code"),
                                ("a privileged instruction", "cli", "a trap that no memory access made"),
                                ("an invalid instruction", "ud2", "a trap that no memory access made"),
+                               ("a computed jump into a site", "mov $0xfed00000, %ebx\n lea 1f(%rip), %rax\n add $5, %rax\n jmp *%rax\n1: mov (%rbx), %eax\n .nops 5\n2: "
+                                ".pushsection .afterburn.hpet, \"\", @progbits\n .quad 1b, 2b\n .popsection", "a trap that no memory access made"),
                                ("an access across two devices' edge", "mov $0xfe000ffc, %ebx\n mov (%rbx), %rax", "neither memory nor a device")):
         path = assemble(context, "does", END + f"	.globl start\nstart:	{body}\n	end 0\n")
         run = refused(context, name, path, wanted, code=1)
