@@ -11,6 +11,7 @@ usage: deploy/install.sh --prefix DIR [--only-as] [--uninstall]
 Publishes and installs, and prints each file or directory that it wrote:
   DIR/bin/reheat       the command line; needs the .NET 10 and ASP.NET Core runtimes
   DIR/bin/reheat-as    the assembler stage, machine code that needs nothing
+  DIR/bin/reheat-user  the user-mode wedge
   DIR/lib/reheat/as    the same under the name that compilers look for
   DIR/lib/reheat/ld    the same as stand-in for the linker: gives records their final names
   DIR/lib/reheat/cli   what bin/reheat consists of
@@ -20,7 +21,7 @@ Any build can use them then:
 
 A second call replaces what changed.
 
-  --only-as     without the command line
+  --only-as     the assembler stage alone
   --uninstall   removes what was installed under DIR, and nothing else
 TEXT
 }
@@ -48,7 +49,7 @@ done
 
 if ((uninstall)); then
 	[[ -d $prefix/lib/reheat ]] || fail "nothing is installed under $prefix"
-	for name in bin/reheat bin/reheat-as lib/reheat; do
+	for name in bin/reheat bin/reheat-as bin/reheat-user lib/reheat; do
 		[[ -e $prefix/$name || -L $prefix/$name ]] || continue
 		rm -rf "${prefix:?}/$name"
 		printf 'removed %s\n' "$prefix/$name"
@@ -83,6 +84,9 @@ place "$staged/assembler/reheat-as" bin/reheat-as
 link ../../bin/reheat-as lib/reheat/as
 link ../../bin/reheat-as lib/reheat/ld
 ((only_as)) && exit 0
+
+make -s -C "$root/services/wedges/user" OUT="$staged/user" "$staged/user/reheat-user" >&2 || fail "could not build services/wedges/user"
+place "$staged/user/reheat-user" bin/reheat-user
 
 # Compiled ahead for this machine's architecture, but with the shared runtime: half the start-up time, a tenth of the size of a
 # self-contained program.

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Benchmarks, each against a baseline measured in the same run.
 #
-#   tests/bench.sh [wedge|assemble|ring] [--json FILE] [OPTION...]
+#   tests/bench.sh [wedge|user|assemble|ring] [--json FILE] [OPTION...]
 #
 #   wedge     what the QEMU wedge costs: boots of one guest with it and without, alternately (--boots N, --smp N)
+#   user      what an access costs under the user-mode wedge: trapped, rewritten, and to plain memory
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
 #   ring      what a record costs: a push by the wedge, reading and folding by the agent (--rounds N, --records N, --seconds S)
@@ -18,6 +19,11 @@ wedge)
 	"$root/deploy/guests/init/build.sh" >/dev/null
 	exec "$root/tests/bench/wedge.sh" "$@"
 	;;
+user)
+	shift
+	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
+	exec "$root/tests/bench/user.sh" "$@"
+	;;
 assemble)
 	shift
 	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/deploy/guests/packages.txt" "$root/tests/packages.txt"
@@ -30,7 +36,7 @@ ring)
 	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
 	exec "$root/tests/bench/ring.sh" "$@"
 	;;
--h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
+-h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2

@@ -7,7 +7,7 @@ import check
 from project import Project
 
 SCRIPT = os.path.join(check.ROOT, "deploy/install.sh")
-PROGRAMS = ["bin/reheat", "bin/reheat-as", "lib/reheat/as", "lib/reheat/ld", "lib/reheat/cli"]
+PROGRAMS = ["bin/reheat", "bin/reheat-as", "bin/reheat-user", "lib/reheat/as", "lib/reheat/ld", "lib/reheat/cli"]
 
 
 def all(context):

@@ -104,6 +104,29 @@ static void hits(void)
 	free(h);
 }
 
+/* Counts of a wedge that rewrites: what finds no room is not lost but left with the caller. */
+static void counted(void)
+{
+	struct rh_ring_header *h = (struct rh_ring_header *)ring(4);
+	struct rh_producer p;
+
+	rh_ring_format(h, 0, 4, 1, 1, 1);
+	rh_producer_attach(&p, h);
+	check("counted: taken", rh_push_hits(&p, 1, 2, RH_DEVICE_READ, 4, 5, 0, 0xffffffff, 0) == 1 &&
+	      rh_push_hits(&p, 1, 2, RH_DEVICE_READ, 4, 5, 0, 7, RH_CONTINUED) == 1);
+	check("counted: executions, and of further elements none", h->hits == 0xffffffff && h->traps == 0);
+	check("counted: the record", p.records[0].elements == 0xffffffff && p.records[0].flags == (RH_HIT | RH_COUNTED) &&
+	      p.records[1].elements == 7 && p.records[1].flags == (RH_HIT | RH_COUNTED | RH_CONTINUED) && p.records[1].sequence == 1);
+	push(&p, 3, 0), push(&p, 3, 0);
+	check("counted: a full ring takes nothing and counts nothing", !rh_has_room(&p) && rh_push_hits(&p, 1, 2, RH_DEVICE_READ, 4, 5, 0, 9, 0) == 0 &&
+	      h->hits == 0xffffffff && h->dropped_hits == 0 && h->dropped_records == 0 && h->head == 4);
+	__atomic_store_n(&h->tail, 1, __ATOMIC_RELEASE);
+	check("counted: and again when there is room", rh_push_hits(&p, 1, 2, RH_DEVICE_READ, 4, 5, 0, 9, 0) == 1 && h->hits == 0x100000008ull);
+	rh_drop_hits(&p, 11);
+	check("counted: what is left at the end is dropped", h->hits == 0x100000013ull && h->dropped_hits == 11 && h->traps == 2);
+	free(h);
+}
+
 static void sequence_wraps(void)
 {
 	struct rh_ring_header *h = (struct rh_ring_header *)ring(4);
@@ -168,6 +191,7 @@ int main(void)
 	format();
 	push_and_drop();
 	hits();
+	counted();
 	sequence_wraps();
 	two_threads();
 	return 0;

@@ -93,7 +93,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
                 ref Sum sum = ref _sums[index];
                 if (sum.Elements == 0)
                     _touched.Add(index);
-                sum.Executions += (flags & RecordFlags.Continued) == 0 ? 1 : 0;
+                sum.Executions += (flags & RecordFlags.Continued) != 0 ? 0 : (flags & RecordFlags.Counted) != 0 ? elements : 1;
                 sum.Elements += elements;
             }
             position++;
@@ -113,7 +113,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
         if (!record.IsKnown || record.Elements == 0)
         {
             Drop(DropReason.UnknownOperation, ring, position, in record, drops,
-                $"{DiagnosticId.RingUnknownOperation}: {record.Operation.Name()} of {record.Size} bytes, {record.Elements} elements at 0x{record.Ip:x} — is the wedge newer than this agent?");
+                $"{DiagnosticId.RingUnknownOperation}: {record.Operation.Name()} of {record.Size} bytes, {record.Elements} elements, flags {(byte)record.Flags:x2}, at 0x{record.Ip:x} — is the wedge newer than this agent?");
             return NotKnown;
         }
         int target = _targets.Of(record.Target, record.Access, record.Flags);
@@ -143,7 +143,7 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
 
     /// <summary>All that tells apart what one instruction did, in a word that is never 0.</summary>
     private static ulong What(int target, Core.Operation operation, byte size, RecordFlags flags) =>
-        (1UL << 63) | ((ulong)target << 24) | ((ulong)operation << 16) | ((ulong)size << 8) | (byte)(flags & RecordFlags.Hit);
+        (1UL << 63) | ((ulong)target << 24) | ((ulong)operation << 16) | ((ulong)size << 8) | (byte)(flags & (RecordFlags.Hit | RecordFlags.Counted));
 
     private void Drop(DropReason reason, RingFile ring, ulong position, in RingRecord record, Dictionary<DropReason, Drop> drops, string? diagnostic)
     {
@@ -157,10 +157,10 @@ internal sealed class BatchCutter(ImageTable images, IReadOnlyList<string> targe
 
     private static void Count(Drop drop, in RingRecord record)
     {
-        if (record.BeginsExecution && record.Outcome == Core.Outcome.Hit)
-            drop.Hits++;
-        else if (record.BeginsExecution)
-            drop.Traps++;
+        if (record.Outcome == Core.Outcome.Hit)
+            drop.Hits += record.Executions;
+        else
+            drop.Traps += Math.Min(record.Executions, 1); // what is no trap that is known may claim any number
     }
 
     /// <summary>Rows in order of index; counts are left out where they are all 1, elements where they equal the executions.</summary>

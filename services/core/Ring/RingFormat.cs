@@ -11,8 +11,8 @@ public static class RingFormat
     /// <summary>"HEATCODE" read as a little-endian number.</summary>
     public const ulong CodeMagic = 0x4544_4f43_5441_4548;
 
-    /// <summary>The newest version that this program reads: 2 has hits.</summary>
-    public const uint Version = 2;
+    /// <summary>The newest version that this program reads: 2 has hits, 3 counts of them.</summary>
+    public const uint Version = 3;
 
     /// <summary>The oldest version that this program reads: a ring without hits.</summary>
     public const uint OldestVersion = 1;
@@ -57,6 +57,9 @@ public enum RecordFlags : byte
 
     /// <summary>By an annotated site: an execution that a rewriting wedge would not trap.</summary>
     Hit = 0x04,
+
+    /// <summary>With <see cref="Hit"/>: the elements are as many executions of one element each, or, continued, further elements.</summary>
+    Counted = 0x08,
 }
 
 /// <summary>One access, as a wedge saw it (<c>struct rh_record</c>).</summary>
@@ -95,11 +98,15 @@ public readonly struct RingRecord
     /// <summary>True if the record begins an execution.</summary>
     public bool BeginsExecution => (Flags & RecordFlags.Continued) == 0;
 
+    /// <summary>Executions that the record stands for: of most it is the one that it begins.</summary>
+    public uint Executions => !BeginsExecution ? 0 : (Flags & RecordFlags.Counted) != 0 ? Elements : 1;
+
     /// <summary>What the execution was that the record belongs to.</summary>
     public Outcome Outcome => (Flags & RecordFlags.Hit) != 0 ? Outcome.Hit : Outcome.Trap;
 
-    /// <summary>True if size and operation are ones that this version knows.</summary>
-    public bool IsKnown => Operation.IsKnown() && Size is 1 or 2 or 4 or 8 or 16 or 32 or 64;
+    /// <summary>True if size, operation and flags are ones that this version knows. Only hits are counted: of traps each stands at a position of its own.</summary>
+    public bool IsKnown => Operation.IsKnown() && Size is 1 or 2 or 4 or 8 or 16 or 32 or 64
+        && (Flags & (RecordFlags.Counted | RecordFlags.Hit)) != RecordFlags.Counted;
 }
 
 /// <summary>A ring's counters since its epoch began (see reheat_ring.h).</summary>

@@ -37,6 +37,10 @@
  *  - A record with RH_HIT is an execution of an annotated site that a rewriting wedge would not trap; an observing wedge
  *    records it all the same. Hits are no traps and have counters of their own, just as exact:
  *    hits == records pushed with RH_HIT and without RH_CONTINUED + dropped_hits.
+ *  - A wedge that rewrites counts hits at the site itself and pushes, now and then and at its end, how many there were since:
+ *    a record with RH_COUNTED stands for as many executions as its elements say, each of one element; with RH_CONTINUED for further
+ *    elements of executions that other records stand for. It counts so in the sum above. What finds the ring full stays in the site's
+ *    counter and is pushed later; only what is left at the end is dropped, and counted so. Only hits are counted, traps are records each.
  *  - A site's bytes are in the code file before its first record is below head.
  *  - Whoever wants the last record loads closed (acquire) before head: what is below a head loaded then is all.
  *  - A record's sequence is the low half of its position. A consumer that finds another value has met a corrupted
@@ -53,7 +57,7 @@
  *  - Crash of the consumer: tail stays where it was, the lock is gone with it; the next consumer begins there. Nothing is lost until the
  *    ring is full.
  *  - The format version changes with any change of meaning. A consumer refuses versions it does not know. Version 2 added
- *    RH_HIT and its counters; a ring of version 1 has neither, and reads as one of version 2 without hits.
+ *    RH_HIT and its counters, version 3 RH_COUNTED; an older ring has none of them and reads as one of version 3 without.
  *
  * All fields are little endian; x86 is the only guest so far.
  */
@@ -80,7 +84,7 @@ typedef u64 rh_u64 __attribute__((aligned(8)));
 
 #define RH_RING_MAGIC		0x474e495254414548ull	/* "HEATRING" */
 #define RH_CODE_MAGIC		0x45444f4354414548ull	/* "HEATCODE" */
-#define RH_FORMAT_VERSION	2u
+#define RH_FORMAT_VERSION	3u
 #define RH_HEADER_BYTES		4096u
 #define RH_RECORD_BYTES		32u
 #define RH_DEFAULT_CAPACITY	(1u << 20)		/* 32 MiB a ring: some ten seconds of a guest that scrolls a VGA console */
@@ -100,6 +104,7 @@ enum rh_operation {
 #define RH_CONTINUED		0x01u	/* further element of the execution begun by an earlier record of the same site */
 #define RH_ACCESS_VIRTUAL	0x02u	/* access is guest-virtual; otherwise it is guest-physical */
 #define RH_HIT			0x04u	/* by an annotated site: no trap where the wedge rewrites */
+#define RH_COUNTED		0x08u	/* with RH_HIT: elements are as many executions, or, with RH_CONTINUED, further elements */
 
 /* rh_record.target: an index into the session's target names, or: */
 #define RH_TARGET_BY_ADDRESS	0xffffu	/* the consumer names it from the physical address */
@@ -225,25 +230,22 @@ static inline void rh_count_after(rh_u64 *counter, rh_u64 n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELEASE);
 }
 
-/* Pushes one record, or counts it as dropped. Returns 1 if it was taken. Never waits. */
-static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8 operation, rh_u8 size,
-			  rh_u16 target, rh_u16 vcpu, rh_u32 elements, rh_u8 flags)
+/* True if a record would be taken now. */
+static inline int rh_has_room(struct rh_producer *p)
+{
+	if (__builtin_expect(p->head - p->tail_seen > p->mask, 0))
+		p->tail_seen = __atomic_load_n(&p->header->tail, __ATOMIC_ACQUIRE);
+	return p->head - p->tail_seen <= p->mask;
+}
+
+/* The common end of the functions below; not for callers. */
+static inline void rh_put(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8 operation, rh_u8 size,
+			  rh_u16 target, rh_u16 vcpu, rh_u32 elements, rh_u8 flags, rh_u64 executions)
 {
 	struct rh_ring_header *h = p->header;
 	rh_u64 head = p->head;
-	rh_u64 execution = (flags & RH_CONTINUED) ? 0 : 1;
-	struct rh_record *r;
+	struct rh_record *r = &p->records[head & p->mask];
 
-	if (__builtin_expect(head - p->tail_seen > p->mask, 0)) {
-		p->tail_seen = __atomic_load_n(&h->tail, __ATOMIC_ACQUIRE);
-		if (head - p->tail_seen > p->mask) {
-			rh_count((flags & RH_HIT) ? &h->hits : &h->traps, execution);
-			rh_count_after(&h->dropped_records, 1);
-			rh_count_after((flags & RH_HIT) ? &h->dropped_hits : &h->dropped_traps, execution);
-			return 0;
-		}
-	}
-	r = &p->records[head & p->mask];
 	r->ip = ip;
 	r->access = access;
 	r->elements = elements;
@@ -255,9 +257,45 @@ static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8
 	r->flags = flags;
 	r->reserved = 0;
 	p->head = head + 1;
-	rh_count((flags & RH_HIT) ? &h->hits : &h->traps, execution);
+	rh_count((flags & RH_HIT) ? &h->hits : &h->traps, executions);
 	__atomic_store_n(&h->head, head + 1, __ATOMIC_RELEASE);
+}
+
+/* Pushes one record, or counts it as dropped. Returns 1 if it was taken. Never waits. */
+static inline int rh_push(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8 operation, rh_u8 size,
+			  rh_u16 target, rh_u16 vcpu, rh_u32 elements, rh_u8 flags)
+{
+	struct rh_ring_header *h = p->header;
+	rh_u64 execution = (flags & RH_CONTINUED) ? 0 : 1;
+
+	if (rh_has_room(p)) {
+		rh_put(p, ip, access, operation, size, target, vcpu, elements, flags, execution);
+		return 1;
+	}
+	rh_count((flags & RH_HIT) ? &h->hits : &h->traps, execution);
+	rh_count_after(&h->dropped_records, 1);
+	rh_count_after((flags & RH_HIT) ? &h->dropped_hits : &h->dropped_traps, execution);
+	return 0;
+}
+
+/*
+ * Pushes a count of hits, at least 1; flags is 0, or RH_CONTINUED for further elements of executions that were pushed. Returns 1 if
+ * it was taken; otherwise nothing was counted, and the caller keeps the count for the next time.
+ */
+static inline int rh_push_hits(struct rh_producer *p, rh_u64 ip, rh_u64 access, rh_u8 operation, rh_u8 size,
+			       rh_u16 target, rh_u16 vcpu, rh_u32 count, rh_u8 flags)
+{
+	if (!rh_has_room(p))
+		return 0;
+	rh_put(p, ip, access, operation, size, target, vcpu, count, (rh_u8)(flags | RH_HIT | RH_COUNTED), (flags & RH_CONTINUED) ? 0 : count);
 	return 1;
+}
+
+/* At the producer's end: hits that the ring never took. */
+static inline void rh_drop_hits(struct rh_producer *p, rh_u64 executions)
+{
+	rh_count(&p->header->hits, executions);
+	rh_count_after(&p->header->dropped_hits, executions);
 }
 
 /* Says that the producer ended in order. */

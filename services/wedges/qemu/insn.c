@@ -106,6 +106,7 @@ bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t length, int bit
 	if (i >= length)
 		return false;
 
+	insn->opcode_at = (uint8_t)i;
 	insn->opcode = bytes[i++];
 	insn->has_modrm = insn->map == MAP_ONE ? one_byte_has_modrm(insn->opcode)
 			: insn->map == MAP_0F ? map_0f_has_modrm(insn->opcode) : true;

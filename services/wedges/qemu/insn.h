@@ -25,6 +25,7 @@ struct insn {
 	bool address_size;	/* 67 */
 	bool vex;
 	int bits;		/* 16, 32, 64, or 0: unknown */
+	uint8_t opcode_at;	/* position of the opcode itself, behind prefixes and escape bytes */
 	uint8_t displacement_at; /* position of the displacement in 32- and 64-bit code, where has_modrm */
 };
 

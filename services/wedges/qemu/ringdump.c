@@ -31,6 +31,13 @@ static unsigned int n_sums;
 static uint64_t total[11];
 static int open_rings, rings;
 
+static uint64_t hits(unsigned int flags, uint64_t elements)
+{
+	if ((flags & (RH_CONTINUED | RH_HIT)) != RH_HIT)
+		return 0;
+	return flags & RH_COUNTED ? elements : 1;
+}
+
 static void add(uint64_t page, int operation, unsigned int flags, uint64_t elements, uint64_t bytes)
 {
 	unsigned int i;
@@ -45,7 +52,7 @@ static void add(uint64_t page, int operation, unsigned int flags, uint64_t eleme
 	if (i == n_sums)
 		sums[n_sums++] = (struct sum){ .page = page, .operation = operation };
 	sums[i].traps += !(flags & (RH_CONTINUED | RH_HIT));
-	sums[i].hits += (flags & (RH_CONTINUED | RH_HIT)) == RH_HIT;
+	sums[i].hits += hits(flags, elements);
 	sums[i].elements += elements;
 	sums[i].bytes += bytes;
 }
@@ -96,8 +103,8 @@ static void ring(const char *dir, const char *name, int list)
 	char *p = map(dir, name, &bytes);
 	uint64_t capacity = u64(p, 24), head = u64(p, 64), tail = u64(p, 128), at;
 
-	if (u64(p, 0) != RH_RING_MAGIC || (u32(p, 8) != 1 && u32(p, 8) != 2) || u32(p, 16) != 32 || bytes != 4096 + capacity * 32) {
-		fprintf(stderr, "ringdump: %s/%s: not a ring of version 1 or 2\n", dir, name);
+	if (u64(p, 0) != RH_RING_MAGIC || u32(p, 8) < 1 || u32(p, 8) > 3 || u32(p, 16) != 32 || bytes != 4096 + capacity * 32) {
+		fprintf(stderr, "ringdump: %s/%s: not a ring of version 1 to 3\n", dir, name);
 		exit(1);
 	}
 	for (at = tail; at < head; at++) {
@@ -114,7 +121,7 @@ static void ring(const char *dir, const char *name, int list)
 			       operations[operation], u64(r, 8), size, elements, flags);
 		add(u64(r, 8) & ~0xfffull, (int)operation, flags, elements, (uint64_t)size * elements);
 		total[1] += !(flags & (RH_CONTINUED | RH_HIT));
-		total[8] += (flags & (RH_CONTINUED | RH_HIT)) == RH_HIT;
+		total[8] += hits(flags, elements);
 	}
 	total[0] += head;
 	total[2] += u64(p, 72);

@@ -39,6 +39,10 @@ internal sealed class WedgeProcess : IDisposable
         RecordFlags flags = RecordFlags.None, ulong access = 0xfee00000) =>
         NumberAsync($"push {ring} 0x{ip:x} 0x{access:x} {(byte)operation} {size} {target} {elements} {(byte)flags} {repeat}");
 
+    /// <summary>Pushes a count of hits: 1, or 0 if the ring is full.</summary>
+    public Task<ulong> CountAsync(ulong ip, uint count, Operation operation, RecordFlags flags = RecordFlags.None) =>
+        NumberAsync($"count 0 0x{ip:x} 0xfee00000 {(byte)operation} 4 0 {count} {(byte)flags}");
+
     /// <summary>Pushes <paramref name="count"/> records of random sites without loss, over all rings in turn.</summary>
     public Task FeedAsync(int seed, int count, ulong firstSite, int step, int sites, int group = 1, int pauseMicroseconds = 0) =>
         CommandAsync($"feed {seed} {count} 0x{firstSite:x} {step} {sites} {group} {pauseMicroseconds}");

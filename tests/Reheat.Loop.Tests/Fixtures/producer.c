@@ -141,6 +141,11 @@ static void command(char *line)
 		while (a[8]-- > 0)
 			taken += (rh_u64)rh_push(&rings[a[0]], a[1], a[2], (rh_u8)a[3], (rh_u8)a[4], (rh_u16)a[5], 0, (rh_u32)a[6], (rh_u8)a[7]);
 		printf("%llu\n", (unsigned long long)taken);
+	} else if (!strcmp(word, "count")) { /* RING IP ACCESS OPERATION SIZE TARGET COUNT FLAGS */
+		printf("%d\n", rh_push_hits(&rings[a[0]], a[1], a[2], (rh_u8)a[3], (rh_u8)a[4], (rh_u16)a[5], 0, (rh_u32)a[6], (rh_u8)a[7]));
+	} else if (!strcmp(word, "drop")) { /* RING EXECUTIONS */
+		rh_drop_hits(&rings[a[0]], a[1]);
+		printf("ok\n");
 	} else if (!strcmp(word, "feed")) { /* SEED COUNT BASE STEP SITES GROUP PAUSE_US */
 		feed(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
 		printf("fed\n");

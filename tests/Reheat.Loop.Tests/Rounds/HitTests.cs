@@ -57,6 +57,37 @@ public sealed class HitTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Counts_of_a_wedge_that_rewrites_are_stored_as_so_many_hits()
+    {
+        RoundImage image = RoundImage.Build(Sites.Padded);
+        await _server.RegisterAsync("s", image.Path);
+        string session = _scratch.File("session");
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(session, capacity: 8);
+        Assert.Equal(1UL, await wedge.CountAsync(image["poll_read"], uint.MaxValue, Operation.DeviceRead));
+        Assert.Equal(1UL, await wedge.CountAsync(image["poll_read"], 5, Operation.DeviceRead));
+        Assert.Equal(1UL, await wedge.CountAsync(image["swap_site"], 10, Operation.DeviceExchange));
+        Assert.Equal(1UL, await wedge.CountAsync(image["swap_site"], 90, Operation.DeviceExchange, RecordFlags.Continued)); // further elements
+        Assert.Equal(1UL, await wedge.CountAsync(0x10, 3, Operation.DeviceRead)); // in no image
+        await wedge.PushAsync(image["poll_read"], operation: Operation.DeviceRead);
+        await wedge.PushAsync(image["poll_read"], operation: Operation.DeviceRead, elements: 1_000, flags: RecordFlags.Counted); // traps are not counted so
+        await wedge.PushAsync(image["poll_read"], operation: Operation.DeviceRead);
+        Assert.Equal(0UL, await wedge.CountAsync(image["poll_read"], 8, Operation.DeviceRead)); // full: the wedge keeps them
+        await wedge.CommandAsync("drop 0 8"); // but ends
+        await wedge.CloseAsync();
+
+        ReheatResult agent = await ReheatProcess.RunAsync("agent", "--session", session, "--image", image.Path, "--json", "--collector", _server.Address.ToString());
+
+        const long Counted = uint.MaxValue + 5L;
+        Assert.Equal(0, agent.ExitCode);
+        Assert.Equal([("exchange", 0, 10, 100), ("read", 2, Counted, Counted + 2)], await _database.RowsAsync<(string, long, long, long)>(
+            "SELECT operation, traps, hits, elements FROM reheat.sites ORDER BY operation"));
+        Assert.Equal([(3, 2, 1, 0, Counted + 21, Counted + 10, 8, 0)], await _database.RowsAsync<(long, long, long, long, long, long, long, long)>(
+            "SELECT recorded, stored, dropped, pending, hits_recorded, hits_stored, hits_dropped, hits_pending FROM reheat.accounting"));
+        Assert.Equal([("outside-images", 0, 3), ("ring-full", 0, 8), ("unknown-operation", 1, 0)], await _database.RowsAsync<(string, long, long)>(
+            "SELECT reason, traps, hits FROM reheat.drops ORDER BY reason"));
+    }
+
+    [Fact]
     public async Task A_ring_of_the_version_before_hits_is_still_read()
     {
         RoundImage image = RoundImage.Build(Sites.Plain);

@@ -11,11 +11,12 @@ internal sealed partial class RingCheck
                 $"process {file.ProducerPid} is gone and has not closed it: it was killed, or ends without rh_close; a reader in another PID namespace would wait for it");
         }
         // A producer that was killed, or is about it, in the middle of a push has counted one execution that no record shows.
-        ulong slack = (_state == RingState.Closed ? 0UL : 1) + _corrupt; // what a corrupted record was, nobody knows
+        ulong slack = ((_state == RingState.Closed ? 0UL : 1) + _corrupt) * _mostOfRecord; // what a corrupted record was, nobody knows
         RingCounters c = _counters;
         Order("dropped_traps", c.DroppedTraps, "traps", c.Traps);
         Order("dropped_hits", c.DroppedHits, "hits", c.Hits);
-        Order("dropped_traps + dropped_hits", c.DroppedTraps + c.DroppedHits, "dropped_records", c.DroppedRecords);
+        // Hits may be given up that never were a record (rh_drop_hits).
+        Order("dropped_traps", c.DroppedTraps, "dropped_records", c.DroppedRecords);
         if (!_still && _state == RingState.Open)
             return; // in use just now: counters and records are of different moments
         Balance("traps", c.Traps, c.DroppedTraps, _traps, "neither RH_HIT nor RH_CONTINUED", slack);

@@ -5,6 +5,9 @@ internal readonly record struct AccessOfSite(ulong Ip, Operation Operation, byte
 
 internal sealed partial class RingCheck
 {
+    // Executions that one record may stand for.
+    private ulong _mostOfRecord = 1;
+
     private static readonly RecordFlags KnownFlags = Enum.GetValues<RecordFlags>().Aggregate((all, flag) => all | flag);
 
     private void Check(in RingRecord record, ulong position, WedgeInfo? info)
@@ -15,13 +18,12 @@ internal sealed partial class RingCheck
             _corrupt++;
             return;
         }
-        if (record.BeginsExecution)
-        {
-            if (record.Outcome == Outcome.Hit)
-                _hits++;
-            else
-                _traps++;
-        }
+        if (record.Outcome == Outcome.Hit)
+            _hits += record.Executions;
+        else
+            _traps += record.Executions;
+        if ((record.Flags & RecordFlags.Counted) != 0)
+            _mostOfRecord = uint.MaxValue;
         if (!record.Operation.IsKnown())
         {
             findings.Add(DiagnosticId.RingUnknownOperation, Place(position), $"operation {(byte)record.Operation}: expected {(byte)Operation.DeviceRead} to {(byte)Operation.SensitiveInstruction}");
@@ -39,7 +41,9 @@ internal sealed partial class RingCheck
 
     private void CheckFields(in RingRecord record, ulong position, WedgeInfo? info)
     {
-        if (!record.IsKnown)
+        if ((record.Flags & (RecordFlags.Counted | RecordFlags.Hit)) == RecordFlags.Counted)
+            Bad("counts executions, and is no hit: each trap has a record of its own");
+        else if (!record.IsKnown)
             Bad($"size {record.Size}: expected 1, 2, 4, 8, 16, 32 or 64");
         if (record.Elements == 0)
             Bad("0 elements: expected at least 1");
@@ -47,6 +51,8 @@ internal sealed partial class RingCheck
             Bad($"flags {(byte)record.Flags:x2}: expected none but {(byte)KnownFlags:x2}");
         if (file.Version < 2 && (record.Flags & RecordFlags.Hit) != 0)
             Bad("a hit: rings of version 1 have none");
+        if (file.Version < 3 && (record.Flags & RecordFlags.Counted) != 0)
+            Bad("counts executions: records of rings before version 3 are one each");
         if (record.Reserved != 0)
             Bad($"reserved byte {record.Reserved:x2}: expected 0");
         if (record.Target == RingFormat.TargetByAddress && (record.Flags & RecordFlags.VirtualAccess) != 0)
