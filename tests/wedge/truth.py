@@ -52,6 +52,10 @@ class Linux:
         with open(ram, "rb") as file:
             self.ram = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
 
+    def is_up(self):
+        """True once the kernel has its own tables in use and has made the list of processes' tables."""
+        return self.at(self.symbols["pgd_list"]) not in (None, 0)
+
     def entries(self, frame):
         return struct.unpack_from("<512Q", self.ram, frame << 12)
 
