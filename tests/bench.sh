@@ -3,7 +3,8 @@
 #
 #   tests/bench.sh [wedge|assemble] [--json FILE] [OPTION...]
 #
-#   wedge     what the QEMU wedge costs: boots of one guest with it and without, alternately (--boots N, --smp N)
+#   wedge     what the QEMU wedge costs: boots of one guest without it, with devices alone and with page tables, alternately
+#             (--boots N, --smp N)
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
 set -euo pipefail
@@ -24,7 +25,7 @@ assemble)
 	[[ " $* " == *' --prefix '* ]] || "$root/deploy/install.sh" --prefix "$prefix" >/dev/null
 	exec "$root/tests/bench/assemble.sh" --prefix "$prefix" "$@"
 	;;
--h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+-h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2
