@@ -77,8 +77,8 @@ class Boot:
         self.linux = None
         self.vmlinux = os.path.join(os.path.dirname(image), "vmlinux")
         self.session = session.Session(build, self.path("session"))
-        arguments = ["-plugin", f"{witness},frames={self.path('frames')},out={self.path('events')},low=0xffffffff80000000",
-                     "-plugin", f"{build}/libreheat-qemu.so,dir={self.path('session')},{KERNEL},tables=all,frames={self.path('frames')},capacity=8388608",
+        arguments = ["-plugin", f"{build}/libreheat-qemu.so,dir={self.path('session')},{KERNEL},tables=all,frames={self.path('frames')},capacity=8388608",
+                     "-plugin", f"{witness},frames={self.path('frames')},out={self.path('events')},low=0xffffffff80000000",
                      "-object", f"memory-backend-file,id=ram,size=512M,share=on,mem-path={self.path('ram')}", "-machine", "pc,memory-backend=ram",
                      "-qmp", f"unix:{self.path('qmp')},server=on,wait=off", *further,
                      *kernel.arguments(processors, f"nokaslr {append}")]

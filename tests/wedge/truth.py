@@ -110,4 +110,9 @@ class Linux:
         """(tables that some processor walks, tables of all that the kernel knows)"""
         own = (self.symbols["init_top_pgt"] - KERNEL) >> 12
         loaded = self.tables([root >> 12 for root in monitor.roots()])
-        return loaded, {**self.tables([own, *self.processes()]), **loaded}
+        return loaded, {**self.tables([own, *self.trampoline(own), *self.processes()]), **loaded}
+
+    def trampoline(self, own):
+        """The table that processors begin with lies below 1 MiB, and has the kernel's own last entries (setup_real_mode)."""
+        last = self.entries(own)[511]
+        return [frame for frame in range(256) if last and self.entries(frame)[511] == last]

@@ -1,7 +1,7 @@
 /*
  * witness.c: a second plugin beside the wedge, for tests. It asks QEMU about every access of every instruction, filters
- * nothing and remembers nothing, and writes down those to frames that the wedge takes for page tables at that moment. Loaded
- * before the wedge, so that it sees a frame as it was before the store at hand.
+ * nothing and remembers nothing, and writes down those to frames that the wedge takes for page tables at that moment. To be
+ * named behind the wedge: QEMU calls the plugin that came last first, so this one sees a frame as it was before the store.
  *
  *	-plugin witness.so,frames=FILE,out=FILE[,low=0xADDRESS]
  *
