@@ -11,7 +11,8 @@ import check
 PTE, PMD, PUD, P4D, PGD = 1, 2, 3, 4, 5
 ADDRESS = 0x000ffffffffff000
 KERNEL = 0xffffffff80000000     # where the image is linked; loaded at its physical address with nokaslr
-VMEMMAP, PAGE_STRUCT, LRU = 0xffffea0000000000, 64, 8
+DIRECT = 0xffff888000000000     # all RAM, with nokaslr
+LRU, MM = 8, 32                 # in struct page of a table, 64 bits
 
 
 class Monitor:
@@ -46,15 +47,17 @@ class Linux:
     """64 bits, four levels."""
 
     def __init__(self, vmlinux, ram):
-        names = {"init_top_pgt", "pgd_list"}
+        names = {"init_top_pgt", "init_mm", "pgd_list"}
         self.symbols = {name: int(value, 16) for value, _, name in
                         (line.split() for line in check.run("nm", vmlinux).splitlines() if len(line.split()) == 3) if name in names}
+        self.own, self.up = (self.symbols["init_top_pgt"] - KERNEL) >> 12, False
         with open(ram, "rb") as file:
             self.ram = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
 
-    def is_up(self):
-        """True once the kernel has its own tables in use and has made the list of processes' tables."""
-        return self.at(self.symbols["pgd_list"]) not in (None, 0)
+    def is_up(self, monitor):
+        """True once the kernel has had its own tables in use: before, what is at its symbols may be anything."""
+        self.up = self.up or self.own << 12 in monitor.roots()
+        return self.up
 
     def entries(self, frame):
         return struct.unpack_from("<512Q", self.ram, frame << 12)
@@ -64,7 +67,7 @@ class Linux:
 
     def at(self, virtual):
         """The value at a virtual address of the kernel, by its own tables; None where nothing is mapped."""
-        frame = (self.symbols["init_top_pgt"] - KERNEL) >> 12
+        frame = self.own
         for shift in 39, 30, 21, 12:
             entry = self.entries(frame)[virtual >> shift & 511]
             if not entry & 1:
@@ -76,17 +79,20 @@ class Linux:
         return struct.unpack_from("<Q", self.ram, (frame << 12) + (virtual & 0xfff))[0]
 
     def processes(self):
-        """Frames of the roots on pgd_list."""
+        """Frames of the roots on pgd_list: it links their struct pages, each of which names the mm that the root is of."""
         head, found = self.symbols["pgd_list"], []
         at = self.kernel(head)
         while at and at != head:
-            if at - LRU < VMEMMAP:
-                return found      # not made yet
-            found.append((at - LRU - VMEMMAP) // PAGE_STRUCT)
+            mm = self.at(at - LRU + MM)
+            found.append((self.at(mm + self.pgd_in_mm()) - DIRECT) >> 12)
             at = self.at(at)
             if len(found) > 100000:
                 raise RuntimeError("pgd_list has no end")
         return found
+
+    def pgd_in_mm(self):
+        """Where struct mm_struct has its root: where the kernel's own, init_mm, has init_top_pgt."""
+        return next(offset for offset in range(0, 1024, 8) if self.kernel(self.symbols["init_mm"] + offset) == self.symbols["init_top_pgt"])
 
     def tables(self, roots):
         """{frame: level} of all that these roots lead to, themselves included."""
@@ -108,11 +114,10 @@ class Linux:
 
     def account(self, monitor):
         """(tables that some processor walks, tables of all that the kernel knows)"""
-        own = (self.symbols["init_top_pgt"] - KERNEL) >> 12
         loaded = self.tables([root >> 12 for root in monitor.roots()])
-        return loaded, {**self.tables([own, *self.trampoline(own), *self.processes()]), **loaded}
+        return loaded, {**self.tables([self.own, *self.trampoline(), *self.processes()]), **loaded}
 
-    def trampoline(self, own):
+    def trampoline(self):
         """The table that processors begin with lies below 1 MiB, and has the kernel's own last entries (setup_real_mode)."""
-        last = self.entries(own)[511]
+        last = self.entries(self.own)[511]
         return [frame for frame in range(256) if last and self.entries(frame)[511] == last]
