@@ -170,8 +170,8 @@ internal static class GuestCommand
     {
         string images = string.Join(", ", paths.Select(Path.GetFileName));
         return outside == 0
-            ? "warning: nothing was recorded: the guest touched no device"
-            : $"warning: no instruction of {images} touched a device, but code outside did {Format.Count(outside)} times. If the guest's kernel booted, it was moved (KASLR: boot it with nokaslr, " +
+            ? "warning: nothing was recorded: the guest touched no device and no page table"
+            : $"warning: no instruction of {images} touched a device or a page table, but code outside did {Format.Count(outside)} times. If the guest's kernel booted, it was moved (KASLR: boot it with nokaslr, " +
               $"or give its place with --image {Path.GetFileName(paths[0])}@BIAS), or {images} is not what it runs; if it did not, these are its firmware and boot loader";
     }
 
