@@ -47,6 +47,7 @@ done
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 readonly artifacts=$root/artifacts series=demo-linux-6.1-$variant most_rounds=3 steps=9
+readonly page_tables="operation LIKE 'pt-%'"
 state='' up='' began=$SECONDS step=0
 
 say() {
@@ -147,10 +148,11 @@ recorded=$(number traps_recorded "$artifacts/demo.run.json")
 stored=$(ask "SELECT coalesce(sum(traps), 0) FROM reheat.sites WHERE series = '$series'")
 dropped=$(ask "SELECT coalesce(sum(dropped), 0) FROM reheat.accounting")
 sites=$(ask "SELECT count(DISTINCT (build_id, address)) FROM reheat.sites WHERE series = '$series'")
+tables_before=$(ask "SELECT coalesce(sum(traps), 0) FROM reheat.sites WHERE series = '$series' AND $page_tables")
 ((stored + dropped == recorded)) || fail "the account does not balance: $recorded recorded, $stored stored, $dropped dropped"
-printf '%s traps recorded by the wedge = %s stored + %s dropped; %s more by code outside the kernel (firmware).\n' \
-	"$recorded" "$stored" "$dropped" "$(number outside_images "$artifacts/demo.run.json")"
-"$reheat" sites --series "$series" --per-target 7 -n 40
+printf '%s traps recorded by the wedge = %s stored + %s dropped; %s more by code outside the kernel (firmware). %s are writes to page tables.\n' \
+	"$recorded" "$stored" "$dropped" "$(number outside_images "$artifacts/demo.run.json")" "$tables_before"
+"$reheat" sites --series "$series" --per-target 7 -n 64
 
 say "The annotation list"
 list=$artifacts/demo.annotations
@@ -183,11 +185,12 @@ for ((round = 1; round <= most_rounds; round++)); do
 	build=$(ask "SELECT max(build) FROM reheat.builds WHERE series = '$series'")
 	hits=$(ask "SELECT coalesce(sum(hits), 0) FROM reheat.coverage WHERE build = $build")
 	residual=$(ask "SELECT coalesce(sum(traps), 0) FROM reheat.coverage WHERE build = $build")
+	tables=$(ask "SELECT coalesce(sum(hits), 0), coalesce(sum(traps), 0) FROM reheat.coverage WHERE build = $build AND $page_tables")
 	coverage=$(ask "SELECT round((sum(hits) / nullif(sum(hits) + sum(traps), 0))::numeric, 6) FROM reheat.coverage WHERE build = $build")
-	echo "round $round: $hits hits, $residual residual traps, coverage $coverage; second pass $pass_seconds s"
+	echo "round $round: $hits hits (${tables%|*} of page tables), $residual residual traps (${tables#*|}), coverage $coverage; second pass $pass_seconds s"
 	rounds+="${rounds:+, }{ \"hits\": $hits, \"residual\": $residual, \"coverage\": $coverage, \"second_pass_seconds\": $pass_seconds }"
 	if ((round == 1)); then
-		hits_after=$hits residual_after=$residual coverage_after=$coverage first_pass_seconds=$pass_seconds
+		hits_after=$hits residual_after=$residual coverage_after=$coverage tables_after=$tables first_pass_seconds=$pass_seconds
 	fi
 	if cmp -s "$list" "$artifacts/demo.annotations.$round"; then
 		fixpoint=$round
@@ -215,6 +218,7 @@ cat >"$artifacts/demo.json" <<JSON
   "hits_after": $hits_after,
   "residual_after": $residual_after,
   "coverage_after": $coverage_after,
+  "page_tables": { "traps_before": $tables_before, "hits_after": ${tables_after%|*}, "residual_after": ${tables_after#*|} },
   "annotated": $(ask "SELECT count(DISTINCT (build_id, address)) FROM reheat.sites WHERE build = $build AND hits > 0"),
   "refused": $refused,
   "source_lines_changed": $changed,

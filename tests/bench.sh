@@ -3,7 +3,8 @@
 #
 #   tests/bench.sh [wedge|user|assemble|ring] [--json FILE] [OPTION...]
 #
-#   wedge     what the QEMU wedge costs: boots of one guest with it and without, alternately (--boots N, --smp N)
+#   wedge     what the QEMU wedge costs: boots of one guest without it, with devices alone and with page tables, alternately
+#             (--boots N, --smp N)
 #   user      what an access costs under the user-mode wedge: trapped, rewritten, and to plain memory
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
@@ -36,7 +37,7 @@ ring)
 	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
 	exec "$root/tests/bench/ring.sh" "$@"
 	;;
--h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0" ;;
+-h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2

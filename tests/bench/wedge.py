@@ -1,9 +1,10 @@
-"""Boots with and without the QEMU wedge, interleaved; medians, and their ratio. CPU seconds are of QEMU alone and hold
+"""Boots with and without the QEMU wedge, with page tables and without, interleaved; medians, and their ratios to none. CPU seconds are of QEMU alone and hold
 on a machine that others use too; wall seconds do not."""
 import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,7 +16,13 @@ import check  # noqa: E402
 import kernel  # noqa: E402
 import session  # noqa: E402
 
+# Alternately, so that what else the machine does falls on all alike.
+VARIANTS = {"without": None, "with": "", "writes": ",tables=writes", "all": ",tables=all"}
 INSIDE = "inside=0xffffffff80000000-0xffffffffff000000"
+
+
+def name_of(variant, kind):
+    return f"{kind}_ratio" if variant == "with" else f"{variant}_{kind}_ratio"
 
 
 def boot(arguments, plugin):
@@ -39,27 +46,29 @@ def main():
     with tempfile.TemporaryDirectory(prefix="reheat-bench-") as out:
         build = os.path.join(out, "build")
         check.run("make", "-C", check.SOURCE, f"OUT={build}")
-        without, with_wedge = [], []
-        traps = 0
+        runs = {variant: [] for variant in VARIANTS}
+        traps = {}
         for number in range(options.boots):
-            directory = os.path.join(out, f"session-{number}")
-            plugin = f"{build}/libreheat-qemu.so,dir={directory},guest=bench,{INSIDE},capacity=1048576"
-            without.append(boot(arguments, []))
-            with_wedge.append(boot(arguments, ["-plugin", plugin]))
-            counters = session.Session(build, directory).counters()
-            traps = counters["counted"]
-            print(f"boot {number}: without {without[-1][0]:.2f} s ({without[-1][1]:.2f} CPU), "
-                  f"with {with_wedge[-1][0]:.2f} s ({with_wedge[-1][1]:.2f} CPU), {counters['records']} records, "
-                  f"{counters['dropped-records']} dropped", flush=True)
-    median = {f"{name}_{kind}_seconds": round(statistics.median(run[i] for run in runs), 3)
-              for i, kind in enumerate(("wall", "cpu")) for name, runs in (("without", without), ("with", with_wedge))}
-    result = {"bench": "wedge", "boots": options.boots, "processors": options.smp,
-              "kernel": os.path.basename(kernel.find()[0]), "traps": traps, **median,
-              "wall_ratio": round(median["with_wall_seconds"] / median["without_wall_seconds"], 3),
-              "cpu_ratio": round(median["with_cpu_seconds"] / median["without_cpu_seconds"], 3)}
+            for variant, further in VARIANTS.items():
+                directory = os.path.join(out, f"session-{number}-{variant}")
+                plugin = f"{build}/libreheat-qemu.so,dir={directory},guest=bench,{INSIDE},capacity=2097152{further}"
+                runs[variant].append(boot(arguments, ["-plugin", plugin] if further is not None else []))
+                line = f"boot {number}: {variant} {runs[variant][-1][0]:.2f} s ({runs[variant][-1][1]:.2f} CPU)"
+                if further is not None:
+                    counters = session.Session(build, directory).counters()
+                    traps[variant] = counters["counted"]
+                    line += f", {counters['records']} records, {counters['dropped-records']} dropped"
+                    shutil.rmtree(directory)
+                print(line, flush=True)
+    median = {f"{variant}_{kind}_seconds": round(statistics.median(run[i] for run in runs[variant]), 3)
+              for i, kind in enumerate(("wall", "cpu")) for variant in VARIANTS}
+    ratio = {name_of(variant, kind): round(median[f"{variant}_{kind}_seconds"] / median[f"without_{kind}_seconds"], 3)
+             for kind in ("wall", "cpu") for variant in VARIANTS if variant != "without"}
+    result = {"bench": "wedge", "boots": options.boots, "processors": options.smp, "kernel": os.path.basename(kernel.find()[0]),
+              "traps": traps["with"], "writes_traps": traps["writes"], "all_traps": traps["all"], **median, **ratio}
     for kind in "wall", "cpu":
-        print(f"{kind}: without {result[f'without_{kind}_seconds']} s, with {result[f'with_{kind}_seconds']} s, "
-              f"ratio {result[f'{kind}_ratio']}")
+        print(f"{kind}: without {result[f'without_{kind}_seconds']} s; ratio with the wedge {result[name_of('with', kind)]}, "
+              f"with writes to page tables {result[name_of('writes', kind)]}, with their reads too {result[name_of('all', kind)]}")
     if options.json:
         with open(options.json, "w") as file:
             json.dump(result, file, indent=1)

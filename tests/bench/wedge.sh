@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the QEMU wedge costs: boots of one Linux without and with it, alternately.
+# What the QEMU wedge costs: boots of one Linux without it, with devices alone, with writes to page tables, and with
+# their reads too, alternately.
 #
 #	wedge.sh [--json FILE] [--boots N] [--smp N]
 #

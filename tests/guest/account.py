@@ -7,6 +7,10 @@ from loop import Loop
 EXPECTED = [("native_apic_mem_write", "write", "lapic"), ("native_apic_mem_read", "read", "lapic"),
             ("native_io_apic_read", "read", "ioapic"), ("read_hpet", "read", "hpet"),
             ("e1000_set_rx_mode", "write", "e1000"), ("vt_console_print", "write", "vga")]
+# Page tables: what faults and maps, what forks, protects and moves, what unmaps, and what takes an address space apart (exec, exit).
+EXPECTED += [("__handle_mm_fault", "pt-write", "pte"), ("do_set_pte", "pt-write", "pte"), ("pmd_install", "pt-write", "pmd"), ("__pud_alloc", "pt-write", "pgd"),
+             ("copy_page_range", "pt-exchange", "pte"), ("change_protection_range", "pt-exchange", "pte"), ("ptep_clear_flush", "pt-exchange", "pte"),
+             ("unmap_page_range", "pt-exchange", "pte"), ("free_pgd_range", "pt-write", "pmd"), ("free_pgd_range", "pt-write", "pgd")]
 
 
 def all(guest):

@@ -6,7 +6,7 @@ from collections import namedtuple
 
 import check
 
-Record = namedtuple("Record", "ring vcpu ip operation access size elements continued hit")
+Record = namedtuple("Record", "ring vcpu ip operation access size elements continued hit target")
 
 
 class Session:
@@ -16,9 +16,9 @@ class Session:
 
     def records(self):
         for line in check.run(self.ringdump, "-r", self.directory).splitlines():
-            ring, vcpu, ip, operation, access, size, elements, flags = line.split()
+            ring, vcpu, ip, operation, access, size, elements, flags, target = line.split()
             yield Record(int(ring[5:]), int(vcpu), int(ip, 16), operation, int(access, 16), int(size),
-                         int(elements), int(flags) & 1, int(flags) >> 2 & 1)
+                         int(elements), int(flags) & 1, int(flags) >> 2 & 1, int(target))
 
     def counters(self):
         words = check.run(self.ringdump, self.directory).splitlines()[-1].split()

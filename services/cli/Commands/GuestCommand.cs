@@ -55,6 +55,13 @@ internal static class GuestCommand
 
     private static readonly Option<long> Capacity = NumberOption.Create("--ring-records", "N", "Records that each vCPU's ring holds (a power of two). Default: 1,048,576.", 1L, (long)RingFormat.MaxCapacity);
 
+    private static readonly Option<string> PageTables = new("--page-tables")
+    {
+        Description = "Which accesses to page tables are recorded beside those to devices: writes, all (reads are several times as many), or off.",
+        HelpName = "off|writes|all",
+        DefaultValueFactory = _ => QemuCommand.PageTableChoices[1],
+    };
+
     private static readonly Option<string> Selftest = new("--selftest")
     {
         Description = "At the end, write what the images' own counters say (`reheat make --policy selftest`) to FILE: site and executions, JSON.",
@@ -78,10 +85,15 @@ internal static class GuestCommand
             if (result.Tokens is [var token] && long.TryParse(token.Value, out long records) && !BitOperations.IsPow2(records))
                 result.AddError($"--ring-records {records}: expected a power of two");
         });
+        PageTables.Validators.Add(static result =>
+        {
+            if (result.Tokens is [var token] && !QemuCommand.PageTableChoices.Contains(token.Value))
+                result.AddError($"--page-tables {token.Value}: expected {string.Join(", ", QemuCommand.PageTableChoices[..^1])} or {QemuCommand.PageTableChoices[^1]}");
+        });
         CommonOptions.AcceptSeriesNames(Series);
         var run = new Command("run", "Boot a guest under the QEMU wedge and stream its traces. Ends when QEMU ends, after --time-limit or on Ctrl-C; nothing recorded is lost.")
         {
-            Images, Series, Guest, TimeLimit, DrainLimit, Console, Session, Capacity, Selftest, Verbose, CommonOptions.Json, Qemu,
+            Images, Series, Guest, TimeLimit, DrainLimit, Console, Session, Capacity, PageTables, Selftest, Verbose, CommonOptions.Json, Qemu,
         };
         run.SetHandler(RunAsync);
         return new Command("guest", "Run guests under a wedge.") { run };
@@ -110,7 +122,7 @@ internal static class GuestCommand
         (string Path, int Sites)? annotated = AnnotatedFile.Write(session, parsed.GetValue(Images)!, static _ => { }); // the upload has told what is wrong with records
         if (annotated is { } told)
             screen.Say($"{Format.Count(told.Sites)} annotated sites: QEMU observes and does not rewrite; a hit is an execution that a rewriting wedge would not trap");
-        QemuCommand qemu = QemuCommand.Build(parsed.GetValue(Qemu)!, plugin, session, guest, images, parsed.GetValue(Capacity), annotated?.Path);
+        QemuCommand qemu = QemuCommand.Build(parsed.GetValue(Qemu)!, plugin, session, guest, images, parsed.GetValue(Capacity), parsed.GetValue(PageTables)!, annotated?.Path);
         using ILoggerFactory logs = ConsoleLogging.ForAgent(parsed.GetValue(Verbose));
         var options = new AgentOptions
         {
@@ -158,8 +170,8 @@ internal static class GuestCommand
     {
         string images = string.Join(", ", paths.Select(Path.GetFileName));
         return outside == 0
-            ? "warning: nothing was recorded: the guest touched no device"
-            : $"warning: no instruction of {images} touched a device, but code outside did {Format.Count(outside)} times. If the guest's kernel booted, it was moved (KASLR: boot it with nokaslr, " +
+            ? "warning: nothing was recorded: the guest touched no device and no page table"
+            : $"warning: no instruction of {images} touched a device or a page table, but code outside did {Format.Count(outside)} times. If the guest's kernel booted, it was moved (KASLR: boot it with nokaslr, " +
               $"or give its place with --image {Path.GetFileName(paths[0])}@BIAS), or {images} is not what it runs; if it did not, these are its firmware and boot loader";
     }
 

@@ -8,6 +8,9 @@ internal sealed class QemuCommand
 {
     public const string DefaultProgram = "qemu-system-x86_64";
 
+    /// <summary>What the wedge can record of page tables: its option <c>tables</c>.</summary>
+    public static readonly string[] PageTableChoices = ["off", "writes", "all"];
+
     private QemuCommand(string program, IReadOnlyList<string> arguments, string sessionDirectory, bool staysAfterShutdown)
     {
         Program = program;
@@ -46,7 +49,7 @@ internal sealed class QemuCommand
 
     /// <summary>Adds what Reheat needs to the user's arguments; the first may be the program.</summary>
     /// <exception cref="CommandException">The command line asks for an accelerator that cannot carry the wedge.</exception>
-    public static QemuCommand Build(IReadOnlyList<string> given, string plugin, string sessionDirectory, string guest, IReadOnlyList<GuestImage> images, long capacity, string? annotated = null)
+    public static QemuCommand Build(IReadOnlyList<string> given, string plugin, string sessionDirectory, string guest, IReadOnlyList<GuestImage> images, long capacity, string pageTables, string? annotated)
     {
         bool named = given.Count > 0 && !given[0].StartsWith('-');
         string program = named ? given[0] : DefaultProgram;
@@ -56,6 +59,7 @@ internal sealed class QemuCommand
         string wedge = $"{Escape(plugin)},dir={Escape(sessionDirectory)},guest={Escape(guest)}";
         if (capacity > 0)
             wedge += $",capacity={capacity}";
+        wedge += $",tables={pageTables}";
         if (annotated is not null)
             wedge += $",annotated={Escape(annotated)}";
         foreach ((ulong start, ulong end) in CodeRanges(images))

@@ -32,7 +32,8 @@ static bool continues(struct vcpu *v, uintptr_t ref, uint8_t operation, enum sha
 	}
 }
 
-static void record(struct vcpu *v, uintptr_t ref, uint64_t physical, uint8_t operation, unsigned int size, bool more)
+static void record(struct vcpu *v, uintptr_t ref, uint64_t physical, uint8_t operation, unsigned int size,
+		   uint16_t target, bool more)
 {
 	uint64_t name = ref_ip(ref);
 	bool hit;
@@ -45,8 +46,41 @@ static void record(struct vcpu *v, uintptr_t ref, uint64_t physical, uint8_t ope
 		name = ref_site(ref)->name;
 		hit = ref_site(ref)->hit;
 	}
-	rh_push(&v->ring, name, physical, operation, (uint8_t)size, RH_TARGET_BY_ADDRESS, v->index, 1,
+	rh_push(&v->ring, name, physical, operation, (uint8_t)size, target, v->index, 1,
 		(more ? RH_CONTINUED : 0) | (hit ? RH_HIT : 0));
+}
+
+/* RAM, and at this moment a page table. What it says counts as it was before the store. */
+static __attribute__((noinline)) void table(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual,
+					    uint64_t physical, uintptr_t ref, enum shape shape, bool inside)
+{
+	bool store = qemu_plugin_mem_is_store(info), more;
+	uint8_t operation = store ? RH_PT_WRITE : RH_PT_READ, name;
+	unsigned int size;
+
+	if (shape == EXCHANGE) {
+		if (!store)
+			return;
+		operation = RH_PT_EXCHANGE;
+	}
+	if (!store && options.tables != TABLES_ALL)
+		return;
+	name = __atomic_load_n(tables_frame(physical), __ATOMIC_ACQUIRE);
+	if (unlikely(name & TABLE_PARTLY))
+		name = tables_partly(physical, name);
+	if (!name)
+		return;
+	size = 1u << qemu_plugin_mem_size_shift(info);
+	if (enter(v)) {
+		more = continues(v, ref, operation, shape, virtual, size);
+		if (inside)
+			record(v, ref, physical, operation, size, name - 1, more);
+		else
+			rh_count(&v->ring.header->outside_traps, !more);
+		leave(v);
+	}
+	if (store && name > 1)
+		tables_stored(physical, size);
 }
 
 static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr,
@@ -66,13 +100,16 @@ static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual,
 	if (!enter(v))
 		return;
 	if (!physical_address(v, virtual, qemu_plugin_hwaddr_phys_addr(hwaddr), &physical)) {
-		rh_count(&v->ring.header->spurious, 1);
 		leave(v);
+		if (*tables_frame(physical))
+			table(v, info, virtual, physical, ref, shape, inside);
+		else
+			rh_count(&v->ring.header->spurious, 1);
 		return;
 	}
 	more = continues(v, ref, operation, shape, virtual, size);
 	if (inside)
-		record(v, ref, physical, operation, size, more);
+		record(v, ref, physical, operation, size, RH_TARGET_BY_ADDRESS, more);
 	else
 		rh_count(&v->ring.header->outside_traps, !more);
 	leave(v);
@@ -82,12 +119,25 @@ static void device(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual,
 static __attribute__((noinline)) void ask(struct vcpu *v, qemu_plugin_meminfo_t info, uint64_t virtual, uintptr_t ref,
 					  enum shape shape, bool inside)
 {
-	struct qemu_plugin_hwaddr *hwaddr = qemu_plugin_get_hwaddr(info, virtual);
+	struct qemu_plugin_hwaddr *hwaddr;
+	uint64_t offset, physical;
 
-	if (unlikely(hwaddr && qemu_plugin_hwaddr_is_io(hwaddr)))
+	if (unlikely(v->moved))
+		tables_refresh(v, virtual);
+	hwaddr = qemu_plugin_get_hwaddr(info, virtual);
+	if (unlikely(!hwaddr))
+		return;
+	if (unlikely(qemu_plugin_hwaddr_is_io(hwaddr))) {
 		device(v, info, virtual, hwaddr, ref, shape, inside);
-	else if (likely(hwaddr))
-		ram_learn(v, virtual, hwaddr);
+		return;
+	}
+	offset = qemu_plugin_hwaddr_phys_addr(hwaddr);
+	ram_learn(v, virtual, offset);
+	if (!table_frame_count)
+		return;
+	physical = memory_address(offset);
+	if (*tables_frame(physical))
+		table(v, info, virtual, physical, ref, shape, inside);
 }
 
 #define CALLBACK(name, shape, inside)										\
@@ -95,8 +145,13 @@ static __attribute__((noinline)) void ask(struct vcpu *v, qemu_plugin_meminfo_t 
 	{													\
 		struct vcpu *v = vcpus[vcpu_index];								\
 														\
-		if (unlikely(!ram_knows(v, virtual)))								\
+		const uint8_t *frame = ram_knows(v, virtual);							\
+														\
+		if (unlikely(!frame))										\
 			ask(v, info, virtual, (uintptr_t)ref, shape, inside);					\
+		else if (unlikely(*frame))									\
+			table(v, info, virtual, (uint64_t)(frame - table_frames) << 12 | (virtual & 0xfff),	\
+			      (uintptr_t)ref, shape, inside);							\
 	}
 
 CALLBACK(plain_inside, PLAIN, true)

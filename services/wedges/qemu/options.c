@@ -52,6 +52,19 @@ static int parse_capacity(const char *argument, const char *value)
 	return 0;
 }
 
+static int parse_tables(const char *argument, const char *value)
+{
+	static const char *const names[] = { [TABLES_OFF] = "off", [TABLES_WRITES] = "writes", [TABLES_ALL] = "all" };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(value, names[i])) {
+			options.tables = (enum tables)i;
+			return 0;
+		}
+	return refuse(argument, "off, writes or all");
+}
+
 static int parse(const char *argument)
 {
 	const char *value = strchr(argument, '=');
@@ -79,8 +92,12 @@ static int parse(const char *argument)
 		return parse_switch(argument, value, &options.walk);
 	else if (IS("filter"))
 		return parse_switch(argument, value, &options.filter);
+	else if (IS("tables"))
+		return parse_tables(argument, value);
+	else if (IS("frames"))
+		options.frames = strdup(value);
 	else
-		return refuse(argument, "dir, guest, inside, annotated, capacity, bits, walk or filter");
+		return refuse(argument, "dir, guest, inside, annotated, tables, capacity, bits, walk, filter or frames");
 #undef IS
 	return 0;
 }

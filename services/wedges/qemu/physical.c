@@ -34,13 +34,17 @@ const char *physical_source(void)
 	return options.walk ? "walked" : "reported";
 }
 
-uint64_t physical_walk(struct vcpu *v, uint64_t virtual)
+void *physical_cpu(struct vcpu *v)
 {
-	uint64_t page;
-
 	if (unlikely(!v->cpu))
 		v->cpu = get_cpu(v->index);
-	page = get_page(v->cpu, virtual & ~0xfffull);
+	return v->cpu;
+}
+
+uint64_t physical_walk(struct vcpu *v, uint64_t virtual)
+{
+	uint64_t page = get_page(physical_cpu(v), virtual & ~0xfffull);
+
 	return page == ~0ull ? page : page & ~0xfffull;
 }
 

@@ -1,8 +1,8 @@
 /*
  * plugin.c: the wedge as QEMU loads it.
  *
- *	-plugin libreheat-qemu.so,dir=DIR[,guest=NAME][,inside=0xLOW-0xHIGH]...[,annotated=FILE][,capacity=N]
- *		[,bits=16|32|64][,walk=off][,filter=off]
+ *	-plugin libreheat-qemu.so,dir=DIR[,guest=NAME][,inside=0xLOW-0xHIGH]...[,annotated=FILE][,tables=off|writes|all]
+ *		[,capacity=N][,bits=16|32|64][,walk=off][,filter=off][,frames=FILE]
  */
 #include <stdio.h>
 
@@ -47,6 +47,13 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 	if (options_parse(argc, argv) || annotated_open())
 		return -1;
 	physical_open();
+	if (options.tables != TABLES_OFF && !memory_open(info)) {
+		fprintf(stderr, "reheat: option tables: this QEMU does not export its walk of page tables and its registers "
+				"(or walk=off is given); pass tables=off\n");
+		return -1;
+	}
+	if (tables_check())
+		return -1;
 	translate_open(info);
 	if (session_open(info))
 		return -1;

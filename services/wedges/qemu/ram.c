@@ -46,10 +46,14 @@ static uint64_t ram_from(uint64_t start, uint64_t end)
 /* To be called at the first translation: the machine is whole, and no firmware has placed a BAR beside the RAM yet. */
 void ram_survey(void)
 {
-	if (!options.walk || !options.filter)
+	if (!options.walk)
 		return;
 	low_end = ram_from(STEP, FOUR_GIB);
 	high_end = ram_from(FOUR_GIB, MOST);
+	if (options.tables != TABLES_OFF)
+		tables_survey(low_end, high_end);
+	if (!options.filter)
+		return;
 	n_chunks = (low_end + (high_end - FOUR_GIB)) >> CHUNK_SHIFT;
 	chunks = calloc(n_chunks, 1);
 	__atomic_store_n(&usable, chunks != NULL, __ATOMIC_RELEASE);
@@ -60,6 +64,7 @@ void ram_forget(unsigned int vcpu_index, void *unused)
 	struct vcpu *v = vcpus[vcpu_index];
 
 	(void)unused;
+	v->moved = 1;
 	v->generation += RAM_GENERATION;
 	if (unlikely(!v->generation)) {
 		memset(v->ram, 0, sizeof(v->ram));
@@ -71,6 +76,7 @@ void ram_forget(unsigned int vcpu_index, void *unused)
 void ram_give_up(unsigned int vcpu_index, void *unused)
 {
 	__atomic_store_n(&usable, false, __ATOMIC_RELAXED);
+	tables_give_up("the guest runs guests of its own");
 	ram_forget(vcpu_index, unused);
 }
 
@@ -85,22 +91,22 @@ static uint8_t classify(struct vcpu *v, uint64_t virtual, uint64_t offset)
 	return physical < high_end && physical - FOUR_GIB + low_end == offset ? CHUNK_STEADY : CHUNK_OTHER;
 }
 
-void ram_learn(struct vcpu *v, uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr)
+void ram_learn(struct vcpu *v, uint64_t virtual, uint64_t offset)
 {
-	uint64_t offset, chunk;
+	uint64_t chunk = offset >> CHUNK_SHIFT;
+	struct page *page;
 	uint8_t kind;
 
-	if (!__atomic_load_n(&usable, __ATOMIC_ACQUIRE))
-		return;
-	offset = qemu_plugin_hwaddr_phys_addr(hwaddr);
-	chunk = offset >> CHUNK_SHIFT;
-	if (chunk >= n_chunks)
+	if (!__atomic_load_n(&usable, __ATOMIC_ACQUIRE) || chunk >= n_chunks)
 		return;
 	kind = __atomic_load_n(&chunks[chunk], __ATOMIC_RELAXED);
 	if (unlikely(kind == CHUNK_UNKNOWN)) {
 		kind = classify(v, virtual, offset);
 		__atomic_store_n(&chunks[chunk], kind, __ATOMIC_RELAXED);
 	}
-	if (kind == CHUNK_STEADY)
-		v->ram[ram_slot(virtual)] = ram_tag(v, virtual);
+	if (kind != CHUNK_STEADY)
+		return;
+	page = &v->ram[ram_slot(virtual)];
+	page->tag = ram_tag(v, virtual);
+	page->frame = tables_frame(offset < low_end ? offset : offset - low_end + FOUR_GIB);
 }

@@ -117,8 +117,8 @@ static void ring(const char *dir, const char *name, int list)
 			continue;
 		}
 		if (list)
-			printf("%s %u %016" PRIx64 " %s %" PRIx64 " %u %u %u\n", name, u32(r, 24) >> 16, u64(r, 0),
-			       operations[operation], u64(r, 8), size, elements, flags);
+			printf("%s %u %016" PRIx64 " %s %" PRIx64 " %u %u %u %u\n", name, u32(r, 24) >> 16, u64(r, 0),
+			       operations[operation], u64(r, 8), size, elements, flags, u32(r, 24) & 0xffff);
 		add(u64(r, 8) & ~0xfffull, (int)operation, flags, elements, (uint64_t)size * elements);
 		total[1] += !(flags & (RH_CONTINUED | RH_HIT));
 		total[8] += hits(flags, elements);

@@ -35,6 +35,8 @@ static int write_info(const qemu_info_t *info)
 		(unsigned long long)session.epoch, (unsigned long long)session.created_unix_ns);
 	if (options.annotated)
 		fprintf(out, "annotated %u\n", annotated_count());
+	for (i = 0; options.tables != TABLES_OFF && i < TABLE_NAMES; i++)
+		fprintf(out, "target %s\n", table_names[i]);
 	fprintf(out, "capacity %llu\naddresses %s\n", (unsigned long long)options.capacity, physical_source());
 	for (i = 0; i < options.ranges; i++)
 		fprintf(out, "inside 0x%llx-0x%llx\n", (unsigned long long)options.inside[i].low,
@@ -84,6 +86,11 @@ static void *ring_memory(unsigned int index, uint64_t *capacity)
 	return memory;
 }
 
+unsigned int session_vcpus(void)
+{
+	return max_vcpus;
+}
+
 void session_add_vcpu(unsigned int index)
 {
 	uint64_t capacity = options.capacity;
@@ -103,6 +110,7 @@ void session_add_vcpu(unsigned int index)
 	memset(v, 0, sizeof(*v));
 	v->index = (uint16_t)index;
 	v->generation = RAM_GENERATION;
+	v->moved = 1;
 	rh_producer_attach(&v->ring, memory);
 	__atomic_store_n(&vcpus[index], v, __ATOMIC_RELEASE);
 }

@@ -50,7 +50,9 @@ static bool is_never_device(const struct insn *insn, const uint8_t *bytes, uint6
 		return true;
 	if ((insn->modrm & 7) == 4)
 		return (insn->sib & 7) == 4 && !(insn->rex & 1);
-	return (insn->modrm & 0xc7) == 5 && options.ranges && options_inside(rip_relative(insn, bytes, ip, length));
+	/* The image's own data has page tables too: those that the kernel begins with, and the root of all. */
+	return (insn->modrm & 0xc7) == 5 && options.tables == TABLES_OFF && options.ranges &&
+	       options_inside(rip_relative(insn, bytes, ip, length));
 }
 
 static enum shape shape_of(const struct insn *insn)

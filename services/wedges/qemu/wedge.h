@@ -1,7 +1,8 @@
 /*
  * wedge.h: what the parts of the QEMU wedge share. Stages in the order of the data path: options, session, translate
- * (which instruction gets which callback), access (the callbacks), ram and physical (was it a device, and where), run
- * (executions of rep), annotated (is it a hit), site and code.
+ * (which instruction gets which callback), access (the callbacks), ram and physical (was it a device, and where), tables,
+ * roots and memory (was it a page table, and of which level), run (executions of rep), annotated (is it a hit), site and
+ * code.
  */
 #ifndef REHEAT_WEDGE_H
 #define REHEAT_WEDGE_H
@@ -22,6 +23,8 @@ struct range {
 	uint64_t high;			/* last byte */
 };
 
+enum tables { TABLES_OFF, TABLES_WRITES, TABLES_ALL };
+
 struct options {
 	const char *dir;
 	const char *guest;
@@ -32,6 +35,8 @@ struct options {
 	int bits;			/* of code at addresses that do not tell; 0: unknown */
 	bool walk;			/* look addresses up in the guest's page tables where QEMU lets us */
 	bool filter;			/* keep a cache of pages known to be RAM; needs walk */
+	enum tables tables;		/* which accesses to page tables are recorded; needs walk */
+	const char *frames;		/* file that shows which frames are page tables, or none */
 };
 
 extern struct options options;
@@ -108,19 +113,29 @@ struct run {
 #define RAM_SLOTS	2048u
 #define RAM_GENERATION	(1ull << 45)	/* above the bits of a page's number, 57 - 12 */
 
+/* A page known to be RAM. */
+struct page {
+	uint64_t tag;			/* its number and generation */
+	uint8_t *frame;			/* what table_frames says of it */
+};
+
 struct vcpu {
 	uint64_t generation;		/* of the entries that count */
 	struct rh_producer ring;
 	void *cpu;			/* QEMU's, for page walks; 0 until wanted */
+	void *registers;		/* where QEMU puts one */
+	struct root *root;		/* that CR3 had when it was looked at */
 	uint16_t index;
 	uint8_t closed;
 	uint8_t busy;
+	uint8_t moved;			/* CR3 may be another since */
 	unsigned int runs;
 	struct run run[MAX_RUNS];
-	uint64_t ram[RAM_SLOTS];	/* page's number and generation */
+	struct page ram[RAM_SLOTS];
 } __attribute__((aligned(64)));
 
 extern struct vcpu **vcpus;		/* by index */
+unsigned int session_vcpus(void);	/* at most */
 
 int session_open(const qemu_info_t *info);
 void session_add_vcpu(unsigned int index);
@@ -150,9 +165,58 @@ const char *physical_source(void);
 /* True if the access really was a device's; then its guest-physical address. */
 bool physical_address(struct vcpu *v, uint64_t virtual, uint64_t reported, uint64_t *address);
 
-/* The page's address, or ~0. Only where options.walk holds. */
+/* Only where options.walk holds. */
+void *physical_cpu(struct vcpu *v);
+/* The page's address, or ~0. */
 uint64_t physical_walk(struct vcpu *v, uint64_t virtual);
 bool physical_is_io(uint64_t physical);
+
+/* memory.c */
+
+#define NO_ROOT		(~0ull)
+
+struct paging {
+	uint64_t root;			/* its physical address, or NO_ROOT: paging is off */
+	uint8_t levels;			/* 2 to 5 */
+	uint8_t entry;			/* bytes of one: 4 or 8 */
+};
+
+/* False: this emulator does not export what is needed. */
+bool memory_open(const qemu_info_t *info);
+/* Finds the RAM below low_end and from 4 GiB to high_end. Returns the address behind the last. */
+uint64_t memory_survey(uint64_t low_end, uint64_t high_end);
+void *memory_frame(uint64_t frame);
+/* Where RAM lies that the plugin API knows by its offset in all RAM blocks; ~0: nowhere. */
+uint64_t memory_address(uint64_t offset);
+/* How this vCPU, whose thread it is, translates addresses. */
+struct paging memory_paging(struct vcpu *v);
+
+/* tables.c, roots.c */
+
+#define TABLE_NAMES	5
+#define TABLE_PARTLY	0x80u		/* parts of 32 bytes are page-directory-pointer tables: tables_partly */
+
+extern const char *const table_names[TABLE_NAMES];
+
+/* By frame: 0, or one more than the index of the table's name. table_none stands for what is no RAM. */
+extern uint8_t *table_frames, table_none;
+extern uint64_t table_frame_count;
+
+static inline uint8_t *tables_frame(uint64_t physical)
+{
+	return physical >> 12 < table_frame_count ? &table_frames[physical >> 12] : &table_none;
+}
+
+/* Returns 0, or -1 after a message. */
+int tables_check(void);
+void tables_survey(uint64_t low_end, uint64_t high_end);
+void tables_give_up(const char *why);
+/* Looks at CR3. virtual is any address that this vCPU has just accessed. */
+void tables_refresh(struct vcpu *v, uint64_t virtual);
+/* Follows what was stored to a page table. */
+void tables_stored(uint64_t physical, unsigned int bytes);
+/* What the byte at this address belongs to, where its frame's name has TABLE_PARTLY. */
+uint8_t tables_partly(uint64_t physical, uint8_t name);
 
 /* ram.c */
 
@@ -166,13 +230,17 @@ static inline uint64_t ram_tag(const struct vcpu *v, uint64_t virtual)
 	return (virtual >> 12 & (RAM_GENERATION - 1)) | v->generation;
 }
 
-static inline bool ram_knows(const struct vcpu *v, uint64_t virtual)
+/* What table_frames says of the page, or NULL if it is not known to be RAM. */
+static inline uint8_t *ram_knows(const struct vcpu *v, uint64_t virtual)
 {
-	return v->ram[ram_slot(virtual)] == ram_tag(v, virtual);
+	const struct page *p = &v->ram[ram_slot(virtual)];
+
+	return p->tag == ram_tag(v, virtual) ? p->frame : NULL;
 }
 
 void ram_survey(void);
-void ram_learn(struct vcpu *v, uint64_t virtual, struct qemu_plugin_hwaddr *hwaddr);
+/* offset: the RAM's, as the plugin API reports it */
+void ram_learn(struct vcpu *v, uint64_t virtual, uint64_t offset);
 /* Callbacks of instructions that change what a virtual address means. */
 void ram_forget(unsigned int vcpu_index, void *unused);
 void ram_give_up(unsigned int vcpu_index, void *unused);

@@ -118,6 +118,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("guest run --image x --time-limit soon -- -m 1")]
     [InlineData("guest run --image x --drain-limit -1 -- -m 1")]
     [InlineData("guest run --image x --ring-records 1000 -- -m 1")]
+    [InlineData("guest run --image x --page-tables some -- -m 1")]
     [InlineData("coverage --series seen --build 1")]
     [InlineData("sites --build-id xyz")]
     [InlineData("annotations pull --version first")]
