@@ -17,6 +17,7 @@ var root = new RootCommand(
     BuildsCommand.Create(),
     GuestCommand.Create(),
     AgentCommand.Create(),
+    ImportCommand.Create(),
     AnnotationsCommand.Create(),
     CoverageCommand.Create(),
     SitesCommand.Create(),

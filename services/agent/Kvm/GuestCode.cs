@@ -5,7 +5,7 @@ using Reheat.Core.X86;
 namespace Reheat.Agent.Kvm;
 
 /// <summary>An instruction of the guest's images that accessed something.</summary>
-internal sealed class GuestSite(GuestAddress ip, int image, ImageAddress address, SiteInstruction inImage)
+internal sealed class GuestSite(GuestAddress ip, int image, ImageAddress address, in SiteInstruction inImage)
 {
     /// <summary>Where the guest runs it.</summary>
     public GuestAddress Ip => ip;
@@ -31,7 +31,7 @@ internal sealed class GuestSite(GuestAddress ip, int image, ImageAddress address
         if (bytes.Length == 0 || bytes == Told)
             return;
         Told = bytes;
-        var decoded = SiteInstruction.Decode(bytes.Span, ip.Value, inImage.Bitness);
+        var decoded = SiteInstruction.Decode(bytes.Span, ip.Value, Instruction.Bitness);
         if (decoded.IsValid)
             Instruction = decoded;
     }

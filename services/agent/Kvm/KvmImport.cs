@@ -172,7 +172,7 @@ public sealed class KvmImport : IDisposable
             for (int length; (length = rest.IndexOf((byte)'\n')) >= 0; rest = rest[(length + 1)..])
                 folder.Take(rest[..length].TrimEnd((byte)'\r'));
             looked = _text.Beginning.Length - rest.Length;
-            if (!more || check.Samples >= SlideCheck.Enough || _text.Beginning.Length >= BeginningBytes)
+            if (!more || check.Samples >= (_text.IsPipe ? SlideCheck.Few : SlideCheck.Enough) || _text.Beginning.Length >= BeginningBytes)
                 break;
             more = _text.ReadBeginning(_text.Beginning.Length + BeginningStep);
         }

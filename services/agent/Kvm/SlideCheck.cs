@@ -13,6 +13,9 @@ internal sealed class SlideCheck(GuestCode code)
     /// <summary>Instructions that are enough to judge.</summary>
     public const int Enough = 64;
 
+    /// <summary>Instructions that will do where more must be waited for.</summary>
+    public const int Few = 8;
+
     // Linux on x86-64 moves itself by multiples of CONFIG_PHYSICAL_ALIGN, 2 MiB at least, within the 1 GiB of its mapping.
     private const long Step = 2 << 20;
     private const long Farthest = 1 << 30;

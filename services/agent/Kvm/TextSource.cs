@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Reheat.Agent.Streaming;
 using Reheat.Core;
 using Reheat.Core.Ring;

@@ -1,5 +1,3 @@
-using Reheat.Core;
-using Reheat.Core.Ring;
 using Reheat.V1;
 using Operation = Reheat.Core.Operation;
 using RingCounters = Reheat.Core.Ring.RingCounters;

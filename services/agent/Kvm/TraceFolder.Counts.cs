@@ -1,5 +1,4 @@
 using Reheat.Core;
-using Reheat.Core.X86;
 using Reheat.V1;
 using Operation = Reheat.Core.Operation;
 using RingCounters = Reheat.Core.Ring.RingCounters;

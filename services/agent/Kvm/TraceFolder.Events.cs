@@ -97,7 +97,8 @@ internal sealed partial class TraceFolder
         {
             case { Exit: { Kind: ExitKind.ApicAccess } exit, Instruction: null }:
                 // Intel SDM volume 3, table 28-6: bits 11:0 the offset, 15:12 the type: 0 a load, 1 a store; others are fetches and events.
-                if (((exit.Information >> 12) & 0xf) is 0 or 1 and var type)
+                ulong type = (exit.Information >> 12) & 0xf;
+                if (type <= 1)
                     Access(episode, exit.Rip, type == 0 ? Operation.DeviceRead : Operation.DeviceWrite, 0, LocalApic | (exit.Information & 0xfff), GuestTargets.OfLocalApic);
                 break;
             case { Exit: { Kind: ExitKind.ApicWritten } exit, Instruction: null }:

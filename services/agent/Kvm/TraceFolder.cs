@@ -1,8 +1,3 @@
-using Reheat.Core;
-using Reheat.V1;
-using Operation = Reheat.Core.Operation;
-using RingCounters = Reheat.Core.Ring.RingCounters;
-
 namespace Reheat.Agent.Kvm;
 
 /// <summary>Joins the events of a trace by thread, finds the accesses in them, and counts these by instruction, operation and target.</summary>
