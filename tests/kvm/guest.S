@@ -2,7 +2,7 @@
  * What the guest of kvm_guest.c runs, once in real mode and once in flat 32-bit mode: accesses to devices, each a known number of times. Linked as an
  * image of its own at GUEST_BASE, so that traces of it can be imported.
  */
-	.equ LOOPS, 20
+	.equ LOOPS, 5
 	.equ DEVICE, 0xd0000000
 
 	.text

@@ -26,12 +26,12 @@ internal sealed class GuestSite(GuestAddress ip, int image, ImageAddress address
     public List<(int Kind, int Row)> Rows { get; } = [];
 
     /// <summary>Takes note of the bytes that ran.</summary>
-    public void Ran(InstructionBytes bytes)
+    public void Ran(InstructionBytes bytes, int bitness)
     {
         if (bytes.Length == 0 || bytes == Told)
             return;
         Told = bytes;
-        var decoded = SiteInstruction.Decode(bytes.Span, ip.Value, Instruction.Bitness);
+        var decoded = SiteInstruction.Decode(bytes.Span, ip.Value, bitness == 0 ? Instruction.Bitness : bitness);
         if (decoded.IsValid)
             Instruction = decoded;
     }

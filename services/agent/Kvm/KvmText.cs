@@ -23,8 +23,8 @@ internal readonly record struct FaultText(ulong Rip, ulong Address, ulong ErrorC
     public bool IsWrite => (ErrorCode & 2) != 0;
 }
 
-/// <summary><c>kvm_emulate_insn</c>; the bytes are none if the text shows a disassembly.</summary>
-internal readonly record struct InstructionText(ulong Rip, InstructionBytes Bytes, bool Failed);
+/// <summary><c>kvm_emulate_insn</c>; the bytes are none if the text shows a disassembly, the bitness is 0 if it does not tell the mode.</summary>
+internal readonly record struct InstructionText(ulong Rip, InstructionBytes Bytes, int Bitness, bool Failed);
 
 /// <summary>What a <c>kvm_mmio</c> is.</summary>
 internal enum MmioKind : byte
@@ -107,8 +107,17 @@ internal static class KvmText
             return false;
         text = text[1..].TrimEnd((byte)' ');
         bool failed = text.EndsWith(" failed"u8) || text.EndsWith(" FAIL"u8);
-        instruction = new InstructionText(unchecked(segment + rip), InstructionBytes.Read(text), failed);
+        instruction = new InstructionText(unchecked(segment + rip), InstructionBytes.Read(text), BitnessOf(text), failed);
         return true;
+    }
+
+    private static int BitnessOf(ReadOnlySpan<byte> text)
+    {
+        int mode = text.LastIndexOf((byte)'(');
+        if (mode < 0)
+            return 0;
+        text = text[(mode + 1)..];
+        return text.StartsWith("prot64)"u8) ? 64 : text.StartsWith("prot32)"u8) ? 32 : text.StartsWith("real)"u8) || text.StartsWith("vm16)"u8) || text.StartsWith("prot16)"u8) ? 16 : 0;
     }
 
     // mmio {unsatisfied-read|read|write} len %u gpa 0x%llx val 0x%llx

@@ -1,6 +1,5 @@
 using Reheat.Core;
 using Reheat.Core.Elf;
-using Reheat.Core.X86;
 
 namespace Reheat.Agent.Kvm;
 
@@ -20,7 +19,6 @@ internal sealed class SlideCheck(GuestCode code)
     private const long Step = 2 << 20;
     private const long Farthest = 1 << 30;
     private const int FewestForASlide = 3;
-    private const ulong KernelHalf = 1UL << 63;
 
     private readonly Dictionary<ulong, InstructionBytes> _samples = [];
 
@@ -47,7 +45,7 @@ internal sealed class SlideCheck(GuestCode code)
             if (there.IsEmpty)
                 continue;
             inside++;
-            bool fit = bytes.Length > 0 ? there.StartsWith(bytes.Span) : SiteInstruction.Decode(there, ip, 64).AccessesMemory;
+            bool fit = bytes.Length > 0 ? there.StartsWith(bytes.Span) : code.Find(ip)!.Instruction.AccessesMemory;
             fits += fit ? 1 : 0;
             if (!fit)
                 misfit ??= (ip, bytes);
@@ -74,7 +72,7 @@ internal sealed class SlideCheck(GuestCode code)
     {
         if (files.Count == 0 || files[0].IsRelocatable)
             return "";
-        (ulong Ip, InstructionBytes Bytes)[] told = [.. _samples.Where(s => s.Value.Length > 1 && (s.Key & KernelHalf) != 0).Select(s => (s.Key, s.Value))];
+        (ulong Ip, InstructionBytes Bytes)[] told = [.. _samples.Where(s => s.Value.Length > 1).Select(s => (s.Key, s.Value))];
         (long Bias, int Fits) best = default;
         for (long bias = -Farthest; bias <= Farthest; bias += Step)
         {

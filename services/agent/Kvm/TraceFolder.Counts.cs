@@ -65,7 +65,7 @@ internal sealed partial class TraceFolder
             Drop(DropReason.OutsideImages, begins);
             return;
         }
-        site.Ran(told);
+        site.Ran(told, episode.Instruction?.Bitness ?? 0);
         if (site.Instruction.IsReadModifyWrite)
         {
             // Its load and its store are one access.

@@ -23,6 +23,8 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("guest")]
     [InlineData("guest run")]
     [InlineData("agent")]
+    [InlineData("import")]
+    [InlineData("import kvm")]
     [InlineData("annotations")]
     [InlineData("annotations pull")]
     [InlineData("annotations list")]
@@ -47,7 +49,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     {
         string help = (await ReheatProcess.RunAsync("--help")).Output;
 
-        foreach (string word in (string[])["up", "builds", "guest", "agent", "annotations", "coverage", "sites", "make", "4 collector away", "7 coverage below --fail-under"])
+        foreach (string word in (string[])["up", "builds", "guest", "agent", "import", "annotations", "coverage", "sites", "make", "4 collector away", "7 coverage below --fail-under"])
             Assert.Contains(word, help, StringComparison.Ordinal);
     }
 
