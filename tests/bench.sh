@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Benchmarks, each against a baseline measured in the same run.
 #
-#   tests/bench.sh [wedge|assemble] [--json FILE] [OPTION...]
+#   tests/bench.sh [wedge|assemble|kvm] [--json FILE] [OPTION...]
 #
 #   wedge     what the QEMU wedge costs: boots of one guest with it and without, alternately (--boots N, --smp N)
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
+#   kvm       what importing a KVM host's trace costs, on one processor (--lines N, --rounds N; --pipe-bytes N: memory of a long pipe)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -24,7 +25,13 @@ assemble)
 	[[ " $* " == *' --prefix '* ]] || "$root/deploy/install.sh" --prefix "$prefix" >/dev/null
 	exec "$root/tests/bench/assemble.sh" --prefix "$prefix" "$@"
 	;;
--h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+kvm)
+	shift
+	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
+	dotnet build "$root/services/cli/Reheat.Cli.csproj" -c Release -nologo -v quiet
+	exec "$root/tests/bench/kvm.sh" "$@"
+	;;
+-h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2

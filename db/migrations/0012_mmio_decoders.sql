@@ -1,19 +1,19 @@
 -- Whether confidential guests can decode a device access, and the reason for which a trace without instructions is dropped.
 --
--- Views are put around themselves, as in 0006: whatever scripts before this one gave them stays as it was.
+-- Views are put around themselves, as 0006 does it: whatever scripts before this one gave them stays as it was.
 
 ALTER TABLE reheat_data.resolutions ADD COLUMN tdx_decodable boolean, ADD COLUMN sev_decodable boolean;
 COMMENT ON COLUMN reheat_data.resolutions.tdx_decodable IS 'Whether the #VE handler of a Linux 6.1 TDX guest decodes the instruction; NULL if none was found.';
 COMMENT ON COLUMN reheat_data.resolutions.sev_decodable IS 'Whether the #VC handler of a Linux 6.1 SEV-ES guest decodes the instruction; NULL if none was found.';
 
-CREATE FUNCTION pg_temp.put_around(view text, wanted text, joined text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.put_around_12(view text, wanted text, joined text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('CREATE OR REPLACE VIEW reheat.%I AS SELECT %s FROM (%s) v %s',
         view, wanted, rtrim(pg_get_viewdef(format('reheat.%I', view)::regclass), '; '), joined);
 END $$;
 
 -- Page tables of a confidential guest are its own: only accesses of devices end in these handlers.
-SELECT pg_temp.put_around(view,
+SELECT pg_temp.put_around_12(view,
     $$v.*, CASE WHEN v.operation IN ('read', 'write', 'exchange') THEN d.tdx_decodable END AS tdx_decodable,
            CASE WHEN v.operation IN ('read', 'write', 'exchange') THEN d.sev_decodable END AS sev_decodable$$,
     $$LEFT JOIN (SELECT encode(s.build_id, 'hex') AS site_image, s.address AS site_address, r.tdx_decodable, r.sev_decodable
@@ -34,7 +34,7 @@ BEGIN
 END $$;
 
 -- DROP_REASON_NO_INSTRUCTION.
-SELECT pg_temp.put_around('drops', (
+SELECT pg_temp.put_around_12('drops', (
     SELECT string_agg(CASE attname WHEN 'reason' THEN $$CASE v.reason WHEN 'reason-9' THEN 'no-instruction' ELSE v.reason END AS reason$$
                       ELSE format('v.%I', attname) END, ', ' ORDER BY attnum)
     FROM pg_attribute WHERE attrelid = 'reheat.drops'::regclass AND attnum > 0 AND NOT attisdropped));

@@ -64,13 +64,13 @@ public sealed class FoldTests : IDisposable
     [Fact]
     public void The_devices_of_every_PC_are_told_apart() => Counts(
         ["write_reg write:4:lapic 1 1", "write_reg write:4:ioapic 1 1", "write_reg write:4:hpet 1 1", "write_reg write:4:mmio 1 1"],
-        new[] { 0xfee000b0ul, 0xfec00010, 0xfed00100, 0xfed10000 }.SelectMany(a => (string[])[Exit(Write), Emulate(Write), Mmio("write", a)]));
+        ((ulong[])[0xfee000b0, 0xfec00010, 0xfed00100, 0xfed10000]).SelectMany(a => (string[])[Exit(Write), Emulate(Write), Mmio("write", a)]));
 
     [Fact]
     public void A_memory_map_names_the_others()
     {
         using var fold = new Folding(_fold.Image, map: File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Machine", "pc-e1000-vga.mtree.txt")));
-        fold.Take(new[] { 0xfee000b0ul, 0xfec00010, 0xa1234 }.SelectMany(a => (string[])[Exit(Write), Emulate(Write), Mmio("write", a)]));
+        fold.Take(((ulong[])[0xfee000b0, 0xfec00010, 0xa1234]).SelectMany(a => (string[])[Exit(Write), Emulate(Write), Mmio("write", a)]));
         Assert.Equal(["write_reg write:4:lapic 1 1", "write_reg write:4:ioapic 1 1", "write_reg write:4:vga 1 1"], fold.Counted());
     }
 

@@ -1,10 +1,7 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Reheat.Core.Elf;
-using Reheat.Loop.Tests.Cli;
 using Reheat.Loop.Tests.Fixtures;
-using Reheat.V1;
 using Xunit;
 
 namespace Reheat.Loop.Tests.Kvm;

@@ -19,7 +19,8 @@ internal sealed class TraceWriter
     {
         (_threads, _bias) = (threads, bias);
         using ElfImage elf = ElfImage.Open(image.Path);
-        _sites = [.. ((string Function, string Mnemonic, string Kind)[])[("read_reg", "mov", "read"), ("write_reg", "mov", "write"), ("exchange_reg", "xchg", "exchange"), ("set_bits", "or", "exchange")]
+        (string Function, string Mnemonic, string Kind)[] accesses = [("read_reg", "mov", "read"), ("write_reg", "mov", "write"), ("exchange_reg", "xchg", "exchange"), ("set_bits", "or", "exchange")];
+        _sites = [.. accesses
             .Select(s => (image.Find(s.Function, s.Mnemonic), s.Kind))
             .Select(s => (s.Item1.Address, string.Join(' ', elf.BytesAt(new ImageAddress(s.Item1.Address), s.Item1.Length).ToArray().Select(b => $"{b:x2}")), s.Kind))];
     }
