@@ -25,7 +25,7 @@ real_read:
 	.type flat_start, @function
 flat_start:
 	movl $LOOPS, %ebp
-flat_loop:
+1:
 flat_write_moffs:
 	movl %eax, DEVICE
 flat_write_imm:
@@ -56,7 +56,7 @@ flat_ioapic_read:
 flat_hpet_read:
 	movl 0xfed000f0, %ebx
 	decl %ebp
-	jnz flat_loop
+	jnz 1b
 	outb %al, $0xf4
 	hlt
 	.size flat_start, . - flat_start

@@ -12,6 +12,9 @@ namespace Reheat.Agent.Kvm;
 /// </summary>
 internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTargets targets, WedgeInfo info, int maxRows, AgentStatus status, TimeProvider clock) : ITraceSource, ITraceRing, IDisposable
 {
+    // A block cannot be cut smaller to find what of it a collector does not take.
+    private const int MaxTries = 100;
+
     // Folded, so small: what is read ahead while the collector commits.
     private const int MaxBlocks = 64;
     private const ulong BlockBytes = 4 << 20;
@@ -29,6 +32,7 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
     private volatile Exception? _fault;
     private volatile bool _ended;
     private bool _overlong;
+    private (ulong From, int Times) _cut;
     private ulong _position, _from, _mark, _head, _tail;
     private long _begunAt;
 
@@ -133,6 +137,9 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
     public Batch Cut(ITraceRing ring, ulong from, ulong to, StreamSites sites)
     {
         var batch = new Batch { Ring = Ring, From = from, To = to };
+        _cut = from == to ? _cut : _cut.From == from ? (from, _cut.Times + 1) : (from, 1);
+        if (_cut.Times > MaxTries)
+            throw new AgentException($"{text.Name}: the collector did not take the bytes from {from:N0} to {to:N0} in {MaxTries} tries; its log says why");
         lock (_lock)
         {
             TraceBlock? block = from == to ? null : _blocks.First(b => b.From == from);

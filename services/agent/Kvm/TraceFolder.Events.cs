@@ -95,7 +95,7 @@ internal sealed partial class TraceFolder
             return;
         switch (episode)
         {
-            case { Exit: { Kind: ExitKind.ApicAccess } exit, Instruction: null }:
+            case { Exit: { Kind: ExitKind.ApicAccess } exit }:
                 // Intel SDM volume 3, table 28-6: bits 11:0 the offset, 15:12 the type: 0 a load, 1 a store; others are fetches and events.
                 ulong type = (exit.Information >> 12) & 0xf;
                 if (type <= 1)

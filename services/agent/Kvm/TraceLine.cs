@@ -124,13 +124,12 @@ internal readonly ref struct TraceLine
         {
             head = head[..cpu].TrimEnd((byte)' ');
         }
-        else
+        else if (head.LastIndexOf((byte)':') is var colon and > 0)
         {
-            // Without a CPU: perhaps a period and a time.
-            while (head.Length > 0 && head[^1] == ':')
-            {
-                head = head[..(head.LastIndexOf((byte)' ') + 1)].TrimEnd((byte)' ');
-            }
+            // Without a CPU: perhaps a time, and a period behind it.
+            int time = head[..colon].LastIndexOf((byte)' ') + 1;
+            if (IsTime(head[time..colon]))
+                head = head[..time].TrimEnd((byte)' ');
         }
         if (head.Length > 0 && head[^1] == ')' && head.LastIndexOf((byte)'(') is var tgid && tgid > 0)
             head = head[..tgid].TrimEnd((byte)' ');

@@ -30,7 +30,7 @@ internal sealed class Folding : IDisposable
     public Folding Take(params IEnumerable<string> events)
     {
         foreach (string text in events)
-            Folder.Take(Encoding.UTF8.GetBytes(text.Contains(": ", StringComparison.Ordinal) && text.Contains('[', StringComparison.Ordinal) ? text : $"CPU 0/KVM-41 [001] d..1.  1.000001: {text}"));
+            Folder.Take(Encoding.UTF8.GetBytes(text.StartsWith("kvm_", StringComparison.Ordinal) ? $"CPU 0/KVM-41 [001] d..1.  1.000001: {text}" : text));
         return this;
     }
 

@@ -64,8 +64,8 @@ public sealed class ImportTests(ITestOutputHelper output) : IAsyncLifetime
         string moved = rows["flat_string"];
         Assert.True(moved is "write:4:mmio 20 20" or "write:4:mmio 5 20", moved);
         rows.Remove("flat_string");
-        Assert.Equal(
-            new SortedDictionary<string, string>
+        var expected =
+            new SortedDictionary<string, string>(StringComparer.Ordinal)
             {
                 ["real_write"] = $"write:1:mmio {N} {N}",
                 ["real_read"] = $"read:2:mmio {N} {N}",
@@ -81,8 +81,8 @@ public sealed class ImportTests(ITestOutputHelper output) : IAsyncLifetime
                 ["flat_ioapic_write"] = $"write:4:ioapic {N} {N}",
                 ["flat_ioapic_read"] = $"read:4:ioapic {N} {N}",
                 ["flat_hpet_read"] = $"read:4:hpet {N} {N}",
-            },
-            new SortedDictionary<string, string>(rows));
+            };
+        Assert.Equal(string.Join('\n', expected), string.Join('\n', new SortedDictionary<string, string>(rows, StringComparer.Ordinal)));
         Assert.Equal([(stringTraps, stringTraps, 0, 0, 0)], await _database.RowsAsync<(long, long, long, long, long)>(
             "SELECT recorded, stored, dropped, outside_recorded, pending FROM reheat.accounting"));
     }
