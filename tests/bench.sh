@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Benchmarks, each against a baseline measured in the same run.
 #
-#   tests/bench.sh [wedge|user|assemble|ring] [--json FILE] [OPTION...]
+#   tests/bench.sh [wedge|user|assemble|ring|kvm] [--json FILE] [OPTION...]
 #
 #   wedge     what the QEMU wedge costs: boots of one guest without it, with devices alone and with page tables, alternately
 #             (--boots N, --smp N)
@@ -9,6 +9,7 @@
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
 #   ring      what a record costs: a push by the wedge, reading and folding by the agent (--rounds N, --records N, --seconds S)
+#   kvm       what importing a KVM host's trace costs, on one processor (--lines N, --rounds N; --pipe-bytes N: memory of a long pipe)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -37,7 +38,13 @@ ring)
 	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
 	exec "$root/tests/bench/ring.sh" "$@"
 	;;
--h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
+kvm)
+	shift
+	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
+	dotnet build "$root/services/cli/Reheat.Cli.csproj" -c Release -nologo -v quiet
+	exec "$root/tests/bench/kvm.sh" "$@"
+	;;
+-h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0" ;;
 *)
 	echo "unknown benchmark $1; see tests/bench.sh --help" >&2
 	exit 2

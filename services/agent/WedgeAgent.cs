@@ -1,11 +1,7 @@
-using System.Security.Cryptography;
-using Grpc.Core;
-using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 using Reheat.Agent.Machine;
 using Reheat.Agent.Sessions;
 using Reheat.Agent.Streaming;
-using Reheat.V1;
 
 namespace Reheat.Agent;
 
@@ -15,16 +11,10 @@ namespace Reheat.Agent;
 /// </summary>
 public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger<WedgeAgent> log) : IAsyncDisposable
 {
-    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan SameAgain = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(1);
 
-    private readonly ulong _agent = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
     private readonly MachineWatch _machine = new(options.MonitorSocket, clock, log);
     private volatile bool _wedgeEnded;
-    private string _saidReason = "";
-    private long _saidAt;
 
     /// <summary>What it has done so far.</summary>
     public AgentStatus Status { get; } = new();
@@ -59,7 +49,8 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         try
         {
             await _machine.ReadMapAsync(cancel);
-            await StreamAsync(session, images, cancel);
+            var source = new RingSource(session, images, _machine, () => _wedgeEnded || session.ProducerEnded, Status, log);
+            await new StreamLoop(options, source, images, Status, clock, log).RunAsync(cancel);
         }
         finally
         {
@@ -83,79 +74,12 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         }
     }
 
-    private async Task StreamAsync(WedgeSession session, ImageTable images, CancellationToken cancel)
-    {
-        using GrpcChannel channel = GrpcChannel.ForAddress(options.Collector, new GrpcChannelOptions
-        {
-            HttpHandler = new SocketsHttpHandler
-            {
-                // A collector that vanished without closing is found out.
-                KeepAlivePingDelay = TimeSpan.FromSeconds(20),
-                KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
-                EnableMultipleHttp2Connections = true,
-            },
-            DisposeHttpClient = true,
-        });
-        var client = new TraceIngest.TraceIngestClient(channel);
-        var refusals = new Refusals();
-        TimeSpan delay = FirstRetry;
-        while (true)
-        {
-            long acknowledged = Status.Acknowledged;
-            string reason;
-            try
-            {
-                session.FindRings(); // those that came while the collector was away
-                var stream = new IngestStream(options, session, images, _machine, Status, refusals, _agent, () => _wedgeEnded || session.ProducerEnded, clock, log);
-                if (await stream.RunAsync(client, cancel))
-                    return;
-                continue; // new rings: a new hello
-            }
-            catch (RpcException e) when (!cancel.IsCancellationRequested)
-            {
-                if (e.StatusCode is StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.ResourceExhausted
-                    or StatusCode.Unimplemented or StatusCode.PermissionDenied or StatusCode.Unauthenticated)
-                {
-                    throw new AgentException($"the collector at {options.Collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
-                }
-                Status.Connection = e.Status.Detail;
-                reason = $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}";
-            }
-            catch (BatchRefusedException e)
-            {
-                Status.Connection = e.Message;
-                reason = $"{options.Collector} refused a batch: {e.Message}";
-                if (refusals.Refused(e) is { } gone)
-                    Log.GivenUp(log, gone.Ring, gone.From, gone.To, e.Message);
-            }
-            catch (Exception e) when (cancel.IsCancellationRequested && e is RpcException or IOException or HttpRequestException or InvalidOperationException)
-            {
-                throw new OperationCanceledException(e.Message, e, cancel);
-            }
-            if (Status.Acknowledged > acknowledged)
-                delay = FirstRetry;
-            Status.AddReconnect();
-            // What goes on for hours is one message a minute, not ten a second.
-            if (reason != _saidReason || clock.GetElapsedTime(_saidAt) > SameAgain)
-            {
-                (_saidReason, _saidAt) = (reason, clock.GetTimestamp());
-                Log.StreamLost(log, options.Wedge, reason, delay.TotalSeconds);
-            }
-            else
-            {
-                Log.StreamStillLost(log, options.Wedge, reason, delay.TotalSeconds);
-            }
-            await Task.Delay(delay, clock, cancel);
-            delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
-        }
-    }
-
     private async Task<WedgeSession?> WaitForSessionAsync(CancellationToken cancel)
     {
         while (true)
         {
             bool ended = _wedgeEnded;
-            if (WedgeSession.TryOpen(options.Session, clock) is { } session)
+            if (WedgeSession.TryOpen(options.Session, clock, log) is { } session)
                 return session;
             if (ended)
                 return null;

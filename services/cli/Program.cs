@@ -18,6 +18,7 @@ var root = new RootCommand(
     GuestCommand.Create(),
     AgentCommand.Create(),
     WedgeCommand.Create(),
+    ImportCommand.Create(),
     AnnotationsCommand.Create(),
     CoverageCommand.Create(),
     SitesCommand.Create(),

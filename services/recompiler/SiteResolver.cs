@@ -49,7 +49,11 @@ internal static class SiteResolver
         if (refusal == Refusal.None && !instruction.IsCounted)
             refusal = Refusal.PatchedAtRunTime;
         return new ResolvedSite(
-            site, Verdict(site, function.Name, offset, unit, source, code.Text(instruction), instruction.Ordinal, refusal, detail) with { DoubtedCode = doubtCode ? site.Code : null },
+            site, Verdict(site, function.Name, offset, unit, source, code.Text(instruction), instruction.Ordinal, refusal, detail) with
+            {
+                Decoders = DecodersOf(image, site, address, decoded),
+                DoubtedCode = doubtCode ? site.Code : null,
+            },
             code, unit, instruction, operation);
     }
 
@@ -91,6 +95,14 @@ internal static class SiteResolver
         if (executions < policy.MinimumTraps || site.Wedges < policy.MinimumWedges)
             return (Refusal.QuorumNotMet, operation, $"{executions} executions of {policy.MinimumTraps}, {site.Wedges} wedges of {policy.MinimumWedges}", false);
         return (Refusal.None, operation, (patches & PatchKinds.Alternative) != 0 ? "valid while the original of the alternative stands" : "", false);
+    }
+
+    /// <summary>Of what ran: where code was patched at run time, a guest's handler meets what stands there then.</summary>
+    private static MmioDecoders DecodersOf(ResolvedImage image, ObservedSite site, ImageAddress address, SiteInstruction decoded)
+    {
+        if (site.Code is { Length: > 0 } code && SiteInstruction.Decode(code, address.Value, image.Bitness) is { IsValid: true } ran)
+            decoded = ran;
+        return new MmioDecoders(decoded.TdxDecodable, decoded.SevDecodable);
     }
 
     private static Operation Read(Operation operation) => operation is Operation.DeviceExchange or Operation.DeviceRead or Operation.DeviceWrite

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Reheat.Core;
 using Reheat.Core.Ring;
 
@@ -7,13 +8,15 @@ namespace Reheat.Agent.Sessions;
 internal sealed class WedgeSession : IDisposable
 {
     private readonly TimeProvider _clock;
+    private readonly ILogger _log;
     private volatile OpenRing[] _rings = [];
 
-    private WedgeSession(string directory, WedgeInfo info, TimeProvider clock)
+    private WedgeSession(string directory, WedgeInfo info, TimeProvider clock, ILogger log)
     {
         Directory = directory;
         Info = info;
         _clock = clock;
+        _log = log;
         Code = new CodeFile(Path.Combine(directory, RingFormat.CodeFile));
     }
 
@@ -41,12 +44,12 @@ internal sealed class WedgeSession : IDisposable
 
     /// <summary>Opens a session whose wedge has begun; null if it has not.</summary>
     /// <exception cref="AgentException">A ring cannot be used, or another process consumes it.</exception>
-    public static WedgeSession? TryOpen(string directory, TimeProvider clock)
+    public static WedgeSession? TryOpen(string directory, TimeProvider clock, ILogger log)
     {
         string info = Path.Combine(directory, RingFormat.InfoFile);
         if (!File.Exists(info))
             return null;
-        var session = new WedgeSession(directory, WedgeInfo.Parse(File.ReadAllText(info)), clock);
+        var session = new WedgeSession(directory, WedgeInfo.Parse(File.ReadAllText(info)), clock, log);
         try
         {
             session.FindRings();
@@ -72,7 +75,7 @@ internal sealed class WedgeSession : IDisposable
         {
             if (rings.Exists(r => r.File.Path == path) || Open(path) is not { } file)
                 continue;
-            var ring = new OpenRing(file, new SeenTimes(_clock));
+            var ring = new OpenRing(file, new SeenTimes(_clock), _log);
             ring.Seen.Look(file.Head);
             rings.Add(ring);
             _rings = [.. rings.OrderBy(r => r.File.Ring)]; // one after another: a failure below must not leave one open
@@ -121,6 +124,3 @@ internal sealed class WedgeSession : IDisposable
         _rings = [];
     }
 }
-
-/// <summary>A ring that this process consumes, and when its records were first seen.</summary>
-internal sealed record OpenRing(RingFile File, SeenTimes Seen);

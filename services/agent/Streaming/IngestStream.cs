@@ -3,22 +3,17 @@ using System.Threading.Channels;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
-using Reheat.Agent.Machine;
-using Reheat.Agent.Sessions;
-using Reheat.Core.Ring;
 using Reheat.V1;
 
 namespace Reheat.Agent.Streaming;
 
 /// <summary>One stream to the collector, from hello to its end. After a failure a new one begins at the marks of its welcome.</summary>
 internal sealed class IngestStream(
-    AgentOptions options, WedgeSession session, ImageTable images, MachineWatch machine, AgentStatus status, Refusals refusals, ulong agent,
-    Func<bool> ended, TimeProvider clock, ILogger log)
+    AgentOptions options, ITraceSource source, ImageTable images, AgentStatus status, Refusals refusals, ulong agent, TimeProvider clock, ILogger log)
 {
-    private sealed class RingState(OpenRing ring)
+    private sealed class RingState(ITraceRing ring)
     {
-        public RingFile Ring { get; } = ring.File;
-        public SeenTimes Seen { get; } = ring.Seen;
+        public ITraceRing Ring { get; } = ring;
         public ulong Sampled { get; set; }
         public ulong Next { get; set; }
         public ulong Acknowledged { get; set; }
@@ -105,15 +100,15 @@ internal sealed class IngestStream(
         var hello = new Hello
         {
             Wedge = options.Wedge,
-            Kind = session.Info.Kind,
-            Version = session.Info.Version,
+            Kind = source.Info.Kind,
+            Version = source.Info.Version,
             Host = Environment.MachineName,
-            Guest = session.Info.Guest,
-            Epoch = session.Rings[0].File.Epoch,
-            EpochUnixNs = session.Rings[0].File.CreatedUnixNs,
+            Guest = source.Info.Guest,
+            Epoch = source.Epoch,
+            EpochUnixNs = source.EpochUnixNs,
             Agent = agent,
         };
-        hello.Rings.AddRange(session.Rings.Select(r => r.File.Ring));
+        hello.Rings.AddRange(source.Rings.Select(r => r.Ring));
         hello.Images.AddRange(images.Images.Select(i => new LoadedImage
         {
             BuildId = ByteString.CopyFrom(i.BuildId.ToBytes()),
@@ -132,7 +127,7 @@ internal sealed class IngestStream(
             // One look may add a window of batches, each with no more new sites than records.
             _maxSites = Math.Max(1, (int)(limits.MaxSites / 2));
         }
-        _rings = [.. session.Rings.Select(r => new RingState(r))];
+        _rings = [.. source.Rings.Select(r => new RingState(r))];
         ulong lost = 0, before = 0, known = 0;
         foreach (RingState state in _rings)
         {
@@ -144,7 +139,7 @@ internal sealed class IngestStream(
         if (options.RefuseUnknownSession && known == 0 && before > 0)
         {
             throw new AgentException(
-                $"the collector at {options.Collector} knows nothing of epoch {session.Rings[0].File.Epoch:x16} of wedge {options.Wedge}, though {before:N0} records of it were acknowledged before — " +
+                $"the collector at {options.Collector} knows nothing of epoch {source.Epoch:x16} of wedge {options.Wedge}, though {before:N0} records of it were acknowledged before — " +
                 "was it delivered under another --wedge name? If the database was replaced, --force goes on and counts them as lost")
             { IsMisdirected = true };
         }
@@ -153,44 +148,34 @@ internal sealed class IngestStream(
         foreach (RingState state in _rings)
         {
             ulong mark = welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
-            ulong tail = state.Ring.Tail;
-            if (mark > state.Ring.Head)
-            {
-                throw new AgentException($"{state.Ring.Path}: the collector counted up to {mark}, the ring ends at {state.Ring.Head} — it is not the ring that it was");
-            }
-            if (mark < tail)
-                Log.MarkWentBack(log, state.Ring.Ring, mark, tail, tail - mark);
-            else
-                state.Ring.Release(mark);
+            state.Ring.Begin(mark);
             state.Next = state.Acknowledged = mark;
-            state.Seen.Forget(mark);
         }
         _welcomed = true;
         status.Connection = "connected";
-        Log.StreamOpen(log, options.Wedge, options.Collector, session.Rings[0].File.Epoch, _rings.Length);
+        Log.StreamOpen(log, options.Wedge, options.Collector, source.Epoch, _rings.Length);
     }
 
     private async Task<bool> SendAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)
     {
-        var cutter = new BatchCutter(images, [.. session.Info.Targets.Select(TargetNames.OfRegion)], machine.Namer, _sites, status, log);
         long sampledAt = 0;
         while (true)
         {
-            bool last = ended();
-            bool newRings = session.FindRings();
+            bool last = source.HasEnded;
+            bool newRings = source.FindRings();
             // Nothing from before the last look is left: neither are the maps that were replaced before it needed.
             if (_rings.All(r => r.Acknowledged == r.Sampled))
-                machine.Namer.Forget(sampledAt);
+                source.Forget(sampledAt);
             sampledAt = clock.GetTimestamp();
             foreach (RingState state in _rings)
             {
                 state.Sampled = state.Ring.Head;
-                state.Seen.Look(state.Sampled);
+                state.Ring.Look(state.Sampled);
             }
             if (_rings.Any(r => r.Next < r.Sampled))
-                await machine.ReadMapAsync(cancel);
+                await source.SampledAsync(cancel);
             foreach (RingState state in _rings)
-                await SendRingAsync(cutter, state, requests, last, cancel);
+                await SendRingAsync(state, requests, last, cancel);
             await SendWantedAsync(requests, cancel);
             if (newRings)
                 return false; // before the end: the new ones are not read yet
@@ -202,24 +187,23 @@ internal sealed class IngestStream(
         }
     }
 
-    private async Task SendRingAsync(BatchCutter cutter, RingState state, IClientStreamWriter<IngestRequest> requests, bool last, CancellationToken cancel)
+    private async Task SendRingAsync(RingState state, IClientStreamWriter<IngestRequest> requests, bool last, CancellationToken cancel)
     {
         while (state.Next < state.Sampled)
         {
             await RoomAsync(cancel);
-            // Records of one batch are counted in one minute.
-            ulong to = state.Seen.EndOfBatch(state.Next, Math.Min(state.Sampled, state.Next + (refusals.Careful ? refusals.MaxRecords : _maxRecords)));
+            ulong to = state.Ring.EndOfBatch(state.Next, state.Sampled, refusals.Careful ? refusals.MaxRecords : _maxRecords);
             if (refusals.GivenUp(state.Ring.Ring, state.Next) is { } end)
-                await SendBatchAsync(BatchCutter.GiveUp(state.Ring, state.Next, end), state, requests, cancel, givenUp: true);
+                await SendBatchAsync(source.GiveUp(state.Ring, state.Next, end), state, requests, cancel, givenUp: true);
             else
-                await SendBatchAsync(Gone(state) ?? cutter.Cut(state.Ring, state.Next, to), state, requests, cancel);
+                await SendBatchAsync(Gone(state) ?? source.Cut(state.Ring, state.Next, to, _sites), state, requests, cancel);
         }
         // Counters change without records (a full ring, code outside every image); and a quiet stream must keep its lease.
         bool news = state.Ring.Counters != state.Told || !state.EverTold;
         if ((!last || !news) && clock.GetElapsedTime(_lastSent) <= _keepAlive)
             return;
         await RoomAsync(cancel);
-        await SendBatchAsync(cutter.Cut(state.Ring, state.Next, state.Next), state, requests, cancel);
+        await SendBatchAsync(source.Cut(state.Ring, state.Next, state.Next, _sites), state, requests, cancel);
     }
 
     private async Task RoomAsync(CancellationToken cancel)
@@ -250,7 +234,7 @@ internal sealed class IngestStream(
             state.Told = new Core.Ring.RingCounters(c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious, c.Hits, c.DroppedHits);
             state.EverTold = true;
         }
-        batch.AgeNs = (ulong)state.Seen.AgeOf(batch.From).TotalNanoseconds;
+        batch.AgeNs = (ulong)state.Ring.AgeOf(batch.From).TotalNanoseconds;
         state.Next = batch.To;
         _underWay++;
         _lastBatch = (batch.Ring, batch.From, batch.To, givenUp);
@@ -266,7 +250,7 @@ internal sealed class IngestStream(
         var bytes = new SiteBytes();
         while (_wanted.TryDequeue(out uint index))
         {
-            if (index < _sites.Count && session.Code.Find(_sites.Ip(index)) is { } code)
+            if (index < _sites.Count && source.CodeAt(_sites.Ip(index)) is { } code)
                 bytes.Codes.Add(new SiteCode { Site = index, Code = ByteString.CopyFrom(code) });
         }
         if (bytes.Codes.Count > 0)
@@ -323,9 +307,7 @@ internal sealed class IngestStream(
                 {
                     status.AddAcknowledged((long)(answer.Ack.Position - state.Acknowledged));
                     state.Acknowledged = answer.Ack.Position;
-                    if (answer.Ack.Position > state.Ring.Tail)
-                        state.Ring.Release(answer.Ack.Position);
-                    state.Seen.Forget(answer.Ack.Position);
+                    state.Ring.Release(answer.Ack.Position);
                 }
                 break;
             case IngestResponse.MessageOneofCase.WantedSites:

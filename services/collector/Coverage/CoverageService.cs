@@ -49,7 +49,15 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
         (IReadOnlyList<SiteRow> rows, long total, long distinct) = await coverage.SitesAsync(
             build.Build, request.All, request.Target, (int)Math.Min(request.PerTarget, MaxLimit), limit, context.CancellationToken);
         var response = new ListSitesResponse { Build = build.Build, Series = build.Series, Total = (ulong)total, DistinctSites = (ulong)distinct };
-        response.Sites.AddRange(rows.Select(r => new Site
+        response.Sites.AddRange(rows.Select(SiteOf));
+        if (total == 0)
+            response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
+        return response;
+    }
+
+    private static Site SiteOf(SiteRow r)
+    {
+        var site = new Site
         {
             Image = r.Image,
             Address = unchecked((ulong)r.Address),
@@ -67,10 +75,12 @@ internal sealed class CoverageService(BuildStore builds, CoverageStore coverage)
             Wedges = (uint)r.Wedges,
             State = r.State,
             Reason = r.Reason ?? "",
-        }));
-        if (total == 0)
-            response.Unregistered.AddRange(await UnregisteredAsync(context.CancellationToken));
-        return response;
+        };
+        if (r.TdxDecodable is { } tdx)
+            site.TdxDecodable = tdx;
+        if (r.SevDecodable is { } sev)
+            site.SevDecodable = sev;
+        return site;
     }
 
     private async Task<IEnumerable<UnregisteredImage>> UnregisteredAsync(CancellationToken cancel) =>

@@ -87,4 +87,11 @@ public readonly partial record struct SiteInstruction
         Code.Movzx_r16_rm16 or Code.Movzx_r32_rm16 or Code.Movzx_r64_rm16 or
         Code.Movsx_r16_rm8 or Code.Movsx_r32_rm8 or Code.Movsx_r64_rm8 or
         Code.Movsx_r16_rm16 or Code.Movsx_r32_rm16 or Code.Movsx_r64_rm16;
+
+    /// <summary>
+    /// True if the #VC handler of an SEV-ES or SEV-SNP guest emulates the access (Linux 6.1: arch/x86/kernel/sev.c vc_handle_mmio): what TDX takes, as both
+    /// ask insn_decode_mmio, and movs, repeated or not, which it splits into a load and a store (vc_handle_mmio_movs) and of which it overlooks %fs and %gs.
+    /// </summary>
+    public bool SevDecodable => TdxDecodable || (_bitness == 64 && (Traits & InstructionTraits.SegmentBase) == 0 && _instruction.Code is
+        Code.Movsb_m8_m8 or Code.Movsw_m16_m16 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64);
 }

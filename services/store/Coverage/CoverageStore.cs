@@ -59,6 +59,12 @@ public sealed class SiteRow
 
     /// <summary>Why it still traps; null if it does not.</summary>
     public string? Reason { get; init; }
+
+    /// <summary>Whether a TDX guest can decode it; null if it is no device access or not known.</summary>
+    public bool? TdxDecodable { get; init; }
+
+    /// <summary>Whether an SEV-ES guest can decode it; null if it is no device access or not known.</summary>
+    public bool? SevDecodable { get; init; }
 }
 
 /// <summary>A row of the view <c>reheat.accounting</c>.</summary>
@@ -109,7 +115,7 @@ public sealed class CoverageStore(NpgsqlDataSource database)
         IEnumerable<SiteRow> rows = await connection.QueryAsync<SiteRow>(new CommandDefinition(
             $"""
             SELECT image, address, function, function_offset AS functionoffset, unit, source, instruction, operation, target, size,
-                   traps, hits, elements, wedges, state, reason
+                   traps, hits, elements, wedges, state, reason, tdx_decodable AS tdxdecodable, sev_decodable AS sevdecodable
             FROM (SELECT *, row_number() OVER (PARTITION BY target ORDER BY traps DESC, hits DESC, image, address, operation, size) AS place
                   FROM {view} WHERE build = @build AND (@target = '' OR target = @target)) s
             WHERE @perTarget = 0 OR place <= @perTarget

@@ -28,10 +28,16 @@ public sealed record ObservedSite(
 /// <param name="Ordinal">Its ordinal in the function, as lists count; -1 if it has none.</param>
 /// <param name="Refusal">Name of the reason why the list does not annotate it, or null if it does.</param>
 /// <param name="Detail">More on the reason.</param>
+/// <param name="Decoders">Which guests' decoders of device accesses take the instruction; null if there is no instruction.</param>
 /// <param name="DoubtedCode">The bytes that a wedge told, if it is for them that the site is refused: they may be wrong, and are asked for again.</param>
 public sealed record SiteVerdict(
     CountKey Key, string Function, long FunctionOffset, string Unit, string Source, string Instruction, int Ordinal, string? Refusal, string Detail,
-    byte[]? DoubtedCode = null);
+    MmioDecoders? Decoders = null, byte[]? DoubtedCode = null);
+
+/// <summary>Whether confidential guests can decode an instruction that accesses a device.</summary>
+/// <param name="Tdx">By the #VE handler of a TDX guest.</param>
+/// <param name="Sev">By the #VC handler of an SEV-ES or SEV-SNP guest.</param>
+public readonly record struct MmioDecoders(bool Tdx, bool Sev);
 
 /// <summary>Tables <c>resolutions</c> and <c>verdicts</c>, and the question they answer.</summary>
 public sealed class VerdictStore(NpgsqlDataSource database)
@@ -68,15 +74,17 @@ public sealed class VerdictStore(NpgsqlDataSource database)
         SiteVerdict[] sites = [.. verdicts.DistinctBy(v => v.Key.Site)];
         await connection.ExecuteAsync(new CommandDefinition(
             """
-            INSERT INTO reheat_data.resolutions AS r (site, function, function_offset, unit, source, instruction, ordinal)
-            SELECT * FROM unnest(@ids, @functions, @offsets, @units, @sources, @instructions, @ordinals)
-                AS u (site, function, function_offset, unit, source, instruction, ordinal)
+            INSERT INTO reheat_data.resolutions AS r (site, function, function_offset, unit, source, instruction, ordinal, tdx_decodable, sev_decodable)
+            SELECT * FROM unnest(@ids, @functions, @offsets, @units, @sources, @instructions, @ordinals, @tdx, @sev)
+                AS u (site, function, function_offset, unit, source, instruction, ordinal, tdx_decodable, sev_decodable)
             ORDER BY site
             ON CONFLICT (site) DO UPDATE
             SET function = excluded.function, function_offset = excluded.function_offset, unit = excluded.unit,
-                source = excluded.source, instruction = excluded.instruction, ordinal = excluded.ordinal
-            WHERE (r.function, r.function_offset, r.unit, r.source, r.instruction, r.ordinal)
-                IS DISTINCT FROM (excluded.function, excluded.function_offset, excluded.unit, excluded.source, excluded.instruction, excluded.ordinal)
+                source = excluded.source, instruction = excluded.instruction, ordinal = excluded.ordinal,
+                tdx_decodable = excluded.tdx_decodable, sev_decodable = excluded.sev_decodable
+            WHERE (r.function, r.function_offset, r.unit, r.source, r.instruction, r.ordinal, r.tdx_decodable, r.sev_decodable)
+                IS DISTINCT FROM (excluded.function, excluded.function_offset, excluded.unit, excluded.source, excluded.instruction, excluded.ordinal,
+                    excluded.tdx_decodable, excluded.sev_decodable)
             """,
             new
             {
@@ -87,6 +95,8 @@ public sealed class VerdictStore(NpgsqlDataSource database)
                 sources = sites.Select(s => s.Source).ToArray(),
                 instructions = sites.Select(s => s.Instruction).ToArray(),
                 ordinals = sites.Select(s => s.Ordinal).ToArray(),
+                tdx = sites.Select(s => s.Decoders?.Tdx).ToArray(),
+                sev = sites.Select(s => s.Decoders?.Sev).ToArray(),
             }, cancellationToken: cancel));
         await connection.ExecuteAsync(new CommandDefinition(
             """

@@ -85,6 +85,8 @@ public sealed class InstructionTableTests
         }
         if (instruction.TdxDecodable)
             words.Add("tdx");
+        else if (instruction.SevDecodable)
+            words.Add("sev");
         return string.Join(' ', words.Order(StringComparer.Ordinal));
     }
 }

@@ -25,6 +25,8 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     [InlineData("agent")]
     [InlineData("wedge")]
     [InlineData("wedge check")]
+    [InlineData("import")]
+    [InlineData("import kvm")]
     [InlineData("annotations")]
     [InlineData("annotations pull")]
     [InlineData("annotations list")]
@@ -49,7 +51,7 @@ public sealed class CommandTests(CliServer cli) : IClassFixture<CliServer>
     {
         string help = (await ReheatProcess.RunAsync("--help")).Output;
 
-        foreach (string word in (string[])["up", "builds", "guest", "agent", "wedge", "annotations", "coverage", "sites", "make", "4 collector away", "7 coverage below --fail-under"])
+        foreach (string word in (string[])["up", "builds", "guest", "agent", "wedge", "import", "annotations", "coverage", "sites", "make", "4 collector away", "7 coverage below --fail-under"])
             Assert.Contains(word, help, StringComparison.Ordinal);
     }
 

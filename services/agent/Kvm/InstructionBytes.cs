@@ -1,0 +1,43 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Reheat.Agent.Kvm;
+
+/// <summary>At most 15 bytes of an instruction, without an object.</summary>
+internal readonly record struct InstructionBytes(ulong Low, ulong High)
+{
+    private const int MaxLength = 15;
+
+    /// <summary>Number of bytes: it stands where a sixteenth byte would.</summary>
+    public int Length => (int)(High >> 56);
+
+    /// <summary>The bytes.</summary>
+    [UnscopedRef]
+    public ReadOnlySpan<byte> Span => MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(in Unsafe.AsRef(in this), 1))[..Length];
+
+    /// <summary>Reads pairs of hex digits, each followed by a space or the end; what follows that is none is left.</summary>
+    public static InstructionBytes Read(ReadOnlySpan<byte> text)
+    {
+        ulong low = 0, high = 0;
+        int length = 0;
+        int i = 0;
+        while (length < MaxLength)
+        {
+            while (i < text.Length && text[i] == ' ')
+                i++;
+            if (i + 2 > text.Length || (i + 2 < text.Length && text[i + 2] != ' '))
+                break;
+            int byteValue = (Hex.Digit(text[i]) << 4) | Hex.Digit(text[i + 1]);
+            if (byteValue < 0)
+                break;
+            if (length < 8)
+                low |= (ulong)byteValue << (8 * length);
+            else
+                high |= (ulong)byteValue << (8 * (length - 8));
+            length++;
+            i += 2;
+        }
+        return new InstructionBytes(low, high | ((ulong)length << 56));
+    }
+}

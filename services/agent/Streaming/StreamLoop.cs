@@ -1,0 +1,89 @@
+using System.Security.Cryptography;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
+using Reheat.V1;
+
+namespace Reheat.Agent.Streaming;
+
+/// <summary>Streams a source to the collector until it has ended and all is acknowledged, over as many streams as that takes.</summary>
+internal sealed class StreamLoop(AgentOptions options, ITraceSource source, ImageTable images, AgentStatus status, TimeProvider clock, ILogger log)
+{
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SameAgain = TimeSpan.FromMinutes(1);
+
+    private readonly ulong _agent = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
+    private string _saidReason = "";
+    private long _saidAt;
+
+    /// <summary>Returns when all is acknowledged.</summary>
+    /// <exception cref="AgentException">Something that trying again cannot mend.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        using GrpcChannel channel = GrpcChannel.ForAddress(options.Collector, new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler
+            {
+                // A collector that vanished without closing is found out.
+                KeepAlivePingDelay = TimeSpan.FromSeconds(20),
+                KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
+                EnableMultipleHttp2Connections = true,
+            },
+            DisposeHttpClient = true,
+        });
+        var client = new TraceIngest.TraceIngestClient(channel);
+        var refusals = new Refusals();
+        TimeSpan delay = FirstRetry;
+        while (true)
+        {
+            long acknowledged = status.Acknowledged;
+            string reason;
+            try
+            {
+                source.FindRings(); // those that came while the collector was away
+                var stream = new IngestStream(options, source, images, status, refusals, _agent, clock, log);
+                if (await stream.RunAsync(client, cancel))
+                    return;
+                continue; // new rings: a new hello
+            }
+            catch (RpcException e) when (!cancel.IsCancellationRequested)
+            {
+                if (e.StatusCode is StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.ResourceExhausted
+                    or StatusCode.Unimplemented or StatusCode.PermissionDenied or StatusCode.Unauthenticated)
+                {
+                    throw new AgentException($"the collector at {options.Collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
+                }
+                status.Connection = e.Status.Detail;
+                reason = $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}";
+            }
+            catch (BatchRefusedException e)
+            {
+                status.Connection = e.Message;
+                reason = $"{options.Collector} refused a batch: {e.Message}";
+                if (refusals.Refused(e) is { } gone)
+                    Log.GivenUp(log, gone.Ring, gone.From, gone.To, e.Message);
+            }
+            catch (Exception e) when (cancel.IsCancellationRequested && e is RpcException or IOException or HttpRequestException or InvalidOperationException)
+            {
+                throw new OperationCanceledException(e.Message, e, cancel);
+            }
+            if (status.Acknowledged > acknowledged)
+                delay = FirstRetry;
+            status.AddReconnect();
+            // What goes on for hours is one message a minute, not ten a second.
+            if (reason != _saidReason || clock.GetElapsedTime(_saidAt) > SameAgain)
+            {
+                (_saidReason, _saidAt) = (reason, clock.GetTimestamp());
+                Log.StreamLost(log, options.Wedge, reason, delay.TotalSeconds);
+            }
+            else
+            {
+                Log.StreamStillLost(log, options.Wedge, reason, delay.TotalSeconds);
+            }
+            await Task.Delay(delay, clock, cancel);
+            delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
+        }
+    }
+}
