@@ -24,7 +24,7 @@ internal sealed class Reader
 
     public Reader(string session, string memoryMap)
     {
-        while ((_session = WedgeSession.TryOpen(session, TimeProvider.System)!) is null)
+        while ((_session = WedgeSession.TryOpen(session, TimeProvider.System, NullLogger.Instance)!) is null)
             Thread.Sleep(1);
         _ring = _session.Rings[0].File;
         var namer = new TargetNamer();
