@@ -126,7 +126,7 @@ check format dotnet format Reheat.slnx --verify-no-changes --no-restore
 for project in Core Assembler Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
-suite wedge tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits ends conformance
+suite wedge tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits tables ends conformance
 suite user tests/user/run.py --prefix "$install"
 suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
 join kernel-lane "$kernel"
