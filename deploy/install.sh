@@ -48,13 +48,15 @@ done
 }
 
 if ((uninstall)); then
-	[[ -d $prefix/lib/reheat ]] || fail "nothing is installed under $prefix"
+	[[ -e $prefix/lib/reheat || -L $prefix/bin/reheat || -e $prefix/bin/reheat-as ]] || fail "nothing is installed under $prefix"
 	for name in bin/reheat bin/reheat-as bin/reheat-user lib/reheat; do
 		[[ -e $prefix/$name || -L $prefix/$name ]] || continue
 		rm -rf "${prefix:?}/$name"
 		printf 'removed %s\n' "$prefix/$name"
 	done
-	rmdir --ignore-fail-on-non-empty "$prefix/bin" "$prefix/lib"
+	for name in bin lib; do
+		[[ ! -d $prefix/$name ]] || rmdir --ignore-fail-on-non-empty "$prefix/$name"
+	done
 	exit 0
 fi
 
@@ -68,7 +70,8 @@ publish() {
 	dotnet publish "$root/services/$1" -c Release -o "$staged/$1" -nologo -v quiet -clp:NoSummary "${@:2}" >&2 || fail "could not publish services/$1"
 }
 
-# A path's new content comes in place by a rename: a build that runs meanwhile finds the old program or the new one.
+# A file comes in place by a rename: a build that runs meanwhile finds the old as and ld or the new ones. A directory cannot take another's
+# place at once: between the two renames of lib/reheat/cli a call of bin/reheat finds no program.
 place() {
 	mv -fT "$1" "$prefix/$2"
 	printf '%s\n' "$prefix/$2"

@@ -5,8 +5,7 @@ namespace Reheat.Assembler;
 
 internal static unsafe partial class Native
 {
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int statx(int directory, string path, int flags, uint mask, byte* result);
+    private const ulong ExecutedFileName = 31; // AT_EXECFN
 
     /// <summary>Device and inode of a file, links followed; zeros if there is none.</summary>
     public static (ulong Device, ulong Inode) Identity(string path)
@@ -18,4 +17,31 @@ internal static unsafe partial class Native
         var bytes = new ReadOnlySpan<byte>(result, 256);
         return (BinaryPrimitives.ReadUInt64LittleEndian(bytes[136..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[32..]));
     }
+
+    /// <summary>The path that this program was started by.</summary>
+    public static string ExecutedAs() => Marshal.PtrToStringUTF8(getauxval(ExecutedFileName)) ?? "";
+
+    /// <summary>True for a file that this user may execute.</summary>
+    public static bool IsProgram(string path) => access(path, 1) == 0 && !Directory.Exists(path); // X_OK
+
+    /// <summary>The path without symbolic links; null if there is no such file.</summary>
+    public static string? RealPath(string path)
+    {
+        nint resolved = realpath(path, 0);
+        string? real = Marshal.PtrToStringUTF8(resolved);
+        NativeMemory.Free((void*)resolved);
+        return real;
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(int directory, string path, int flags, uint mask, byte* result);
+
+    [LibraryImport("libc")]
+    private static partial nint getauxval(ulong kind);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int access(string path, int mode);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint realpath(string path, nint buffer);
 }

@@ -21,9 +21,10 @@ internal static unsafe partial class Native
     /// <param name="path">Which.</param>
     /// <param name="arguments">With its name first.</param>
     /// <param name="input">Descriptor that becomes its standard input; -1: ours.</param>
+    /// <param name="output">Descriptor that becomes its standard output; -1: ours.</param>
     /// <param name="error">Descriptor that becomes its standard error; -1: ours.</param>
     /// <returns>The process; 0 if it could not be started.</returns>
-    public static int Start(string path, IReadOnlyList<string> arguments, int input, int error)
+    public static int Start(string path, IReadOnlyList<string> arguments, int input, int output, int error)
     {
         using var list = new StringList(arguments);
         byte* actions = stackalloc byte[256];
@@ -32,6 +33,8 @@ internal static unsafe partial class Native
         _ = posix_spawnattr_init(attributes);
         if (input >= 0)
             _ = posix_spawn_file_actions_adddup2(actions, input, 0);
+        if (output >= 0)
+            _ = posix_spawn_file_actions_adddup2(actions, output, 1);
         if (error >= 0)
             _ = posix_spawn_file_actions_adddup2(actions, error, 2);
         ulong* defaults = stackalloc ulong[16];
@@ -60,30 +63,8 @@ internal static unsafe partial class Native
         return (status & 0x7f) == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
     }
 
-    // Byte for byte what this program was given: names and values need not be UTF-8.
-    private static nint Environment()
-    {
-        byte* text = Copy("/proc/self/environ");
-        var variables = new List<nint>();
-        for (byte* at = text; *at != 0; at++)
-        {
-            variables.Add((nint)at);
-            while (*at != 0)
-                at++;
-        }
-        nint* list = (nint*)NativeMemory.AllocZeroed((nuint)(variables.Count + 1), (nuint)sizeof(nint));
-        CollectionsMarshal.AsSpan(variables).CopyTo(new Span<nint>(list, variables.Count));
-        return (nint)list;
-    }
-
-    // A copy outside of the collected heap, ended by two zeros.
-    private static byte* Copy(string path)
-    {
-        byte[] bytes = File.ReadAllBytes(path);
-        byte* copy = (byte*)NativeMemory.AllocZeroed((nuint)bytes.Length + 2);
-        bytes.CopyTo(new Span<byte>(copy, bytes.Length));
-        return copy;
-    }
+    /// <summary>Passes a signal on.</summary>
+    public static void Signal(int process, int number) => _ = kill(process, number);
 
     /// <summary>Makes a descriptor another's copy: what exec'd programs find as standard input.</summary>
     public static void Duplicate(int from, int to) => _ = dup2(from, to);
@@ -148,6 +129,9 @@ internal static unsafe partial class Native
     [LibraryImport("libc", SetLastError = true)]
     private static partial int flock(int file, int operation);
 
+    [LibraryImport("libc")]
+    private static partial int kill(int process, int number);
+
     /// <summary>A NULL-terminated array of strings.</summary>
     private sealed class StringList : IDisposable
     {
@@ -155,7 +139,7 @@ internal static unsafe partial class Native
 
         public StringList(IReadOnlyList<string> strings)
         {
-            _strings = [.. strings.Select(Marshal.StringToCoTaskMemUTF8)];
+            _strings = [.. strings.Select(Copy)];
             Pointers = Marshal.AllocCoTaskMem((strings.Count + 1) * sizeof(nint));
             for (int i = 0; i < _strings.Length; i++)
                 Marshal.WriteIntPtr(Pointers, i * sizeof(nint), _strings[i]);
@@ -168,6 +152,14 @@ internal static unsafe partial class Native
         {
             Array.ForEach(_strings, Marshal.FreeCoTaskMem);
             Marshal.FreeCoTaskMem(Pointers);
+        }
+
+        private static nint Copy(string text)
+        {
+            byte[] bytes = [.. Words.Encode(text), 0];
+            nint copy = Marshal.AllocCoTaskMem(bytes.Length);
+            Marshal.Copy(bytes, 0, copy, bytes.Length);
+            return copy;
         }
     }
 }

@@ -2,38 +2,44 @@ using Reheat.Assembler;
 using Reheat.Assembler.Ld;
 using Reheat.Assembler.Matching;
 
+if (Words.Own(args) is not { } words)
+{
+    Diagnose.Say("a name on the command line is no UTF-8, and without /proc it cannot be handed on as it is: mount /proc, or take the name by another");
+    return 1;
+}
 // One program under two names: lib/reheat has it as `as` and as `ld`.
 if (Path.GetFileName(Environment.GetCommandLineArgs()[0]) == "ld")
-    return Linker.Run(args);
+    return Linker.Run(words);
 
 // Stands where a compiler looks for as. Without a list, or with nothing in it for this file, it becomes the real one.
-var settings = Settings.Read(Diagnose.Say);
-if (RealAssembler.Find(settings) is not { } assembler)
+bool isBehind = RealProgram.IsBehind("as");
+if (RealProgram.Find("as", Diagnose.Say) is not { } assembler)
 {
     Diagnose.Say("no assembler found: install binutils, or name one by REHEAT_AS");
     return 127;
 }
-AssemblerCommand command = AssemblerCommand.Parse(args);
-var toolchain = new Toolchain(assembler, command);
-if (settings.List.Length == 0 || command.IsQuestion)
-    return toolchain.Become(null);
-if (command.HasSeveralInputs)
-{
-    Diagnose.Say($"several input files ({command.Output}): nothing is annotated in them");
-    return toolchain.Become(null);
-}
-if (ListFile.TryOpen(settings.List, out string problem) is not { } list)
-{
-    Diagnose.Say(problem);
-    return toolchain.Become(null);
-}
-
 byte[]? text = null;
+AssemblerCommand? command = null;
 try
 {
-    text = command.Input is null ? Native.ReadAll(0) : File.ReadAllBytes(command.Input);
-    if (new SecondPass(settings, toolchain, list).Run(text) is { } code)
-        return code;
+    var settings = Settings.Read(Diagnose.Say);
+    if (settings.List.Length > 0 && !isBehind)
+    {
+        command = AssemblerCommand.Parse(words);
+        if (Obstacle(command) is { } obstacle)
+            Diagnose.Say($"{command.Output}: {obstacle}: nothing is annotated in it");
+        else if (!command.IsQuestion && ListFile.TryOpen(settings.List, out string problem) is var list)
+        {
+            if (list is null)
+                Diagnose.Say(problem);
+            else
+            {
+                text = command.Input is null ? Native.ReadAll(0) : File.ReadAllBytes(command.Input);
+                if (new SecondPass(settings, new Toolchain(assembler, command), list).Run(text) is { } code)
+                    return code;
+            }
+        }
+    }
 }
 catch (Exception error) when (text is null && error is IOException or UnauthorizedAccessException)
 {
@@ -42,6 +48,15 @@ catch (Exception error) when (text is null && error is IOException or Unauthoriz
 catch (Exception error)
 {
     // A second pass never breaks a build (design, invariant 4), not even by a fault of its own.
-    Diagnose.Say($"{command.Output}: internal fault, nothing is annotated in it: {error}");
+    Diagnose.Say($"{command?.Output}: internal fault, nothing is annotated in it: {error}");
 }
-return toolchain.Become(text);
+return Toolchain.Become(assembler, words, command?.Input is null ? text : null);
+
+static string? Obstacle(AssemblerCommand command) => command switch
+{
+    { IsQuestion: true } => null,
+    { HasSeveralInputs: true } => "several input files",
+    { HasForeignNames: true } => "a file's name is no UTF-8",
+    _ when !Directory.Exists("/proc/self/fd") => "there is no /proc",
+    _ => null,
+};

@@ -5,10 +5,9 @@ namespace Reheat.Assembler;
 /// <summary>What the environment asks for; no option of a command line, because compilers write that.</summary>
 /// <param name="List">REHEAT_ANNOTATIONS: the list's body; empty for none.</param>
 /// <param name="Report">REHEAT_REPORT: where a line about each file with sites goes; empty for nowhere.</param>
-/// <param name="Assembler">REHEAT_AS: the real <c>as</c>; empty to look for it.</param>
 /// <param name="ClassOne">REHEAT_CLASS1: as if the list's policy said class1=yes.</param>
 /// <param name="Padding">REHEAT_POLICY: instead of the list's.</param>
-internal sealed record Settings(string List, string Report, string Assembler, bool ClassOne, PaddingStyle? Padding)
+internal sealed record Settings(string List, string Report, bool ClassOne, PaddingStyle? Padding)
 {
     /// <summary>Reads the environment. What cannot be read goes to <paramref name="complain"/> and counts as not set.</summary>
     public static Settings Read(Action<string> complain)
@@ -20,8 +19,7 @@ internal sealed record Settings(string List, string Report, string Assembler, bo
         else if (policy.Length > 0)
             complain($"REHEAT_POLICY={policy}: expected thunk, inline or selftest; the list's policy holds");
         return new Settings(
-            Variable("REHEAT_ANNOTATIONS"), Variable("REHEAT_REPORT"), Variable("REHEAT_AS"),
-            Variable("REHEAT_CLASS1") is not ("" or "0" or "no"), padding);
+            Variable("REHEAT_ANNOTATIONS"), Variable("REHEAT_REPORT"), Variable("REHEAT_CLASS1") is not ("" or "0" or "no"), padding);
     }
 
     private static string Variable(string name) => Environment.GetEnvironmentVariable(name) ?? "";

@@ -4,7 +4,7 @@ namespace Reheat.Assembler;
 
 /// <summary>The real assembler with this command line.</summary>
 /// <param name="path">The program.</param>
-/// <param name="command">As the compiler wrote it.</param>
+/// <param name="command">What the compiler asked for.</param>
 internal sealed class Toolchain(string path, AssemblerCommand command)
 {
     public string Path => path;
@@ -21,7 +21,7 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
         using MemoryFile? input = MemoryFile.Create(), output = MemoryFile.Create(), error = MemoryFile.Create();
         if (input is null || output is null || error is null || !input.Write(text))
             return null;
-        int process = Native.Start(path, command.With(path, null, output.Path, codeOnly: true), input.Descriptor, error.Descriptor);
+        int process = Native.Start(path, command.With(path, null, output.Path, codeOnly: true), input.Descriptor, -1, error.Descriptor);
         meanwhile?.Invoke();
         int code = Native.Wait(process);
         messages = code == 0 ? "" : Encoding.UTF8.GetString(error.Read());
@@ -36,7 +36,7 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
         using MemoryFile? input = MemoryFile.Create(), error = MemoryFile.Create();
         if (input is null || error is null || !input.Write(text))
             return -1;
-        int code = Native.Wait(Native.Start(path, command.With(path, null, command.Output, codeOnly: false), input.Descriptor, error.Descriptor));
+        int code = Native.Wait(Native.Start(path, command.With(path, null, command.Output, codeOnly: false), input.Descriptor, -1, error.Descriptor));
         messages = Encoding.UTF8.GetString(error.Read());
         if (code == 0 && command.DependencyFile is { } dependencies && command.Input is { } name)
             AddInput(dependencies, name);
@@ -44,20 +44,22 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
     }
 
     /// <summary>Becomes the real assembler. Returns only if there is none: the exit code for that.</summary>
-    /// <param name="text">Standard input as it was read; null if it was not.</param>
-    public int Become(byte[]? text)
+    /// <param name="path">The program.</param>
+    /// <param name="words">As the compiler wrote them.</param>
+    /// <param name="input">Standard input as it was read; null if it was not.</param>
+    public static int Become(string path, IReadOnlyList<string> words, byte[]? input)
     {
-        if (text is not null && command.Input is null)
+        if (input is not null)
         {
-            MemoryFile? input = MemoryFile.Create();
-            if (input is null || !input.Write(text))
+            MemoryFile? file = MemoryFile.Create();
+            if (file is null || !file.Write(input))
             {
                 Diagnose.Say("no memory to hand standard input on to the assembler");
                 return 1;
             }
-            Native.Duplicate(input.Descriptor, 0);
+            Native.Duplicate(file.Descriptor, 0);
         }
-        int error = Native.Exec(path, [path, .. command.Original]);
+        int error = Native.Exec(path, [path, .. words]);
         Diagnose.Say($"{path}: cannot be run (error {error}); name the assembler by REHEAT_AS");
         return 1;
     }
@@ -67,8 +69,8 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
     {
         try
         {
-            string text = File.ReadAllText(dependencies).TrimEnd('\n');
-            File.WriteAllText(dependencies, $"{text} {name}\n");
+            byte[] text = File.ReadAllBytes(dependencies);
+            File.WriteAllBytes(dependencies, [.. text.AsSpan().TrimEnd((byte)'\n'), .. Encoding.UTF8.GetBytes($" {name}\n")]);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -88,6 +90,6 @@ internal static class Diagnose
     public static void Say(string message)
     {
         Told.Add(message);
-        Native.Write(2, Encoding.UTF8.GetBytes($"reheat-as: {message}\n"));
+        Native.Write(2, Words.Encode($"reheat-as: {message}\n"));
     }
 }

@@ -51,6 +51,9 @@ internal static class ExitCode
     /// <summary>The list has sites, and not one of them was annotated.</summary>
     public const int NothingAnnotated = 15;
 
+    /// <summary>Another second pass, or a build that one left behind, goes on in the same tree.</summary>
+    public const int Busy = 16;
+
     /// <summary>Two annotation lists differ.</summary>
     public const int Differ = 20;
 

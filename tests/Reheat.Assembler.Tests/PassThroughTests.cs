@@ -15,6 +15,9 @@ public sealed class PassThroughTests
         "-o out.o a.s", "-oout.o a.s", "--64 -o out.o a.s", "-o out.o -", "-o out.o", "@words", "a.s -o out.o -W --noexecstack -I . -I.", "--defsym X=1 -o out.o a.s",
         "-o out.o -MD out.d a.s", "--gdwarf-5 -o out.o a.s", "-g --debug-prefix-map a=b a.s -o out.o", "--32 -o out.o b.s", "-o out.o a.s b.s", "-march=generic64 -mtune=generic64 -o out.o a.s",
         "--version", "--no-such-option", "-o /no/such/directory/out.o a.s", "-o out.o missing.s", "-o out.o broken.s", "-o out.o broken.s -", "-a=list -o out.o a.s",
+        "--sectname-subst a.s -o out.o", "-o out.o --reduce-memory-overheads a.s", "-march generic64 -mtune generic64 -o out.o a.s", "-Wo out.o a.s", "--defs X=1 -o out.o a.s",
+        "-al=list --listing-lhs-width 4 --listing-lhs-width2=4 -o out.o a.s", "-o out.o -- a.s", "-I. -I . -Q x -o out.o a.s", "--size-check warning -o out.o a.s", "-o out.o a.s -march", "a.s -o",
+        "@loop", "-o out.o a.s @nothing", "-o out.o -- @loop", "@backslash",
     ];
 
     [Theory]
@@ -42,6 +45,9 @@ public sealed class PassThroughTests
     [InlineData("@words")]
     [InlineData("-o out.o -MD out.d a.s")]
     [InlineData("--gdwarf-5 -o out.o a.s")]
+    [InlineData("-o out.o --reduce-memory-overheads a.s")]
+    [InlineData("--sectname-subst -march generic64 -Wo out.o a.s")]
+    [InlineData("--debug-prefix a=b -g -o out.o a.s")]
     public void Annotates_however_it_is_called(string arguments)
     {
         (Outcome outcome, byte[]? made, string dependencies) = Call(Scratch.Program, arguments, Here);
@@ -88,6 +94,8 @@ public sealed class PassThroughTests
         scratch.Write("b.s", "\t.text\ng:\n\tret\n");
         scratch.Write("broken.s", Broken);
         scratch.Write("words", "--64 -o 'out.o'\n \"a.s\"");
+        scratch.Write("loop", "@loop");
+        scratch.Write("backslash", "a.s -o out.o\\");
         scratch.Write("list", list);
         // as comes second on the path, as in a build.
         string path = $"{scratch.ToolDirectory}:{Environment.GetEnvironmentVariable("PATH")}";

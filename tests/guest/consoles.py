@@ -4,7 +4,7 @@ import re
 STAMP = re.compile(r"^\[ *\d+\.\d+\] ?")
 # Whether the timer could be measured in time is the load of the machine that the guest runs on.
 MEASURED = re.compile(r"^tsc: |calibrat|clocksource: (?:timekeeping watchdog|Long readout)|^random: "
-                      r"|APIC timer (?:disabled|verif)|lapic is not functional|[Cc]lockevents|one-shot mode|high resolution mode|clock: |hrtimer: |rcu: .*stall")
+                      r"|APIC timer (?:disabled|verif)|lapic is not functional|[Cc]lockevents|one-shot mode|high resolution mode|clock: |hrtimer: |rcu: .*stall| took \d+ usecs$")
 NUMBER = re.compile(r"\b(?:0x)?[0-9a-fA-F]*\d[0-9a-fA-F]*\b")
 
 

@@ -72,3 +72,52 @@ def all(context):
         code, _, errors = project.second(path)
         os.chmod(project.directory, 0o755)
         check.ok("a tree that cannot be written", code == 1 and "cannot write" in errors, f"exit {code}: {errors[-400:]}")
+    unwritable(context)
+    immutable(context)
+
+
+def unwritable(context):
+    """What a full disk does to the files of a second pass: they cannot be written. (A directory in their place stands for it.)"""
+    project = Project(context.new("full"), context.prefix)
+    project.make("-j2")
+    path = project.list(project.sites())
+    before = project.hashes(), project.times()
+    for name in "annotations.new", "key.new", "run.jsonl", "objects.json.new":
+        os.makedirs(project.path(f".reheat/{name}"))
+        code, _, errors = project.second(path)
+        check.ok(f"{name} cannot be written: said, before anything is touched", code == 1 and "cannot write" in errors and "internal error" not in errors and
+                 (project.hashes(), project.times()) == before, f"exit {code}: {errors[-400:]}")
+        os.rmdir(project.path(f".reheat/{name}"))
+    makefile = open(project.path("Makefile")).read()
+    for wanted, then in ((1, "true"), (2, "false")):
+        project.write("Makefile", f"prog: full\n.PHONY: full\nfull: part1.o\n\t@mkdir .reheat/objects.json.new\n\t@{then}\n".replace("prog: full", "all: prog full") + makefile)
+        code, result, errors = project.second(path, make=("-s",))
+        check.ok(f"the state cannot be written after make, which ended with {then}: exit code {wanted}", code == wanted and result and "cannot write" in errors and "internal error" not in errors,
+                 f"exit {code}: {errors[-400:]}")
+        os.rmdir(project.path(".reheat/objects.json.new"))
+    project.write("Makefile", makefile)
+    code, result, errors = project.second(path)
+    check.ok("with room again the next pass is whole", code == 0 and result["annotated"] == result["listed"], f"exit {code}: {errors[-400:]}")
+
+
+def immutable(context):
+    """An object that nobody may change costs itself alone."""
+    project = Project(context.new("immutable"), context.prefix)
+    project.make("-j2")
+    units = project.sites()
+    name = "part2" if os.getuid() == 0 else "sub/last"
+    path, before = project.list(units), project.hashes()[f"{name}.o"]
+    if os.getuid() == 0:
+        protect, unprotect = ("chattr", "+i", project.path(f"{name}.o")), ("chattr", "-i", project.path(f"{name}.o"))
+    else:   # its directory, where a second name of it cannot be parted from the first
+        os.link(project.path(f"{name}.o"), project.path("other name"))
+        protect, unprotect = ("chmod", "555", project.path("sub")), ("chmod", "755", project.path("sub"))
+    check.run(*protect)
+    try:
+        code, result, errors = project.second(path)
+        reasons = {s["unit"]: s["reason"] for s in result["sites"] if s["state"] == "lost"} if result else None
+        check.ok("an object that cannot be changed: said, and all others are annotated", code == 0 and f"{name}.o" in errors and reasons == {f"{name}.c": "not-rebuilt"},
+                 f"exit {code}: {reasons} {errors[-400:]}")
+        check.equal("and it is as it was", project.hashes()[f"{name}.o"], before)
+    finally:
+        check.run(*unprotect)

@@ -54,3 +54,8 @@ def again(context):
     open(mine, "w").close()
     out = check.run(SCRIPT, "--prefix", prefix, "--uninstall")
     check.equal("--uninstall removes what was installed, and nothing else", (os.listdir(prefix), os.listdir(f"{prefix}/bin"), len(out.split("\n")) - 1), (["bin"], ["mine"], 2))
+    check.equal("--uninstall again: nothing is installed", subprocess.run([SCRIPT, "--prefix", prefix, "--uninstall"], capture_output=True).returncode, 1)
+    os.makedirs(os.path.join(prefix, "lib/reheat"))
+    os.unlink(mine)
+    os.rmdir(os.path.join(prefix, "bin"))
+    check.equal("--uninstall of a part that is left", (subprocess.run([SCRIPT, "--prefix", prefix, "--uninstall"], capture_output=True).returncode, os.listdir(prefix)), (0, []))

@@ -15,6 +15,9 @@ def all(context):
         one(context, name, cc, flags)
     rebuilds(context)
     strangers(context)
+    prebuilt(context)
+    cleaned(context)
+    variables(context)
     ccache(context)
 
 
@@ -147,6 +150,66 @@ def strangers(context):
     check.ok("a tree behind a symbolic link", code == 0 and result["annotated"] > 0, errors)
 
 
+def prebuilt(context):
+    """An object that came with the sources, which the program needs and no rule makes."""
+    project = Project(context.new("prebuilt"), context.prefix)
+    with open(project.path("Makefile"), "a") as makefile:
+        makefile.write("prog: vendor/blob.o\n")
+    project.write("vendor.c", "void poke(volatile unsigned *regs) { regs[3] = 1; }\n")
+    os.mkdir(project.path("vendor"))
+    check.run("gcc", "-O2", "-g", "-c", "vendor.c", "-o", "vendor/blob.o", cwd=project.directory)
+    os.unlink(project.path("vendor.c"))
+    blob = lambda: (digest(project.path("vendor/blob.o")), os.stat(project.path("vendor/blob.o")).st_mtime_ns)  # noqa: E731
+    before = blob()
+    project.make("-j2")
+    units = project.sites()
+    path = project.list({**units, "vendor.c": {"poke": ["0 write:4:lapic"]}})
+    for options in (), (), ("--class1",):
+        code, result, errors = project.second(path, *options)
+        name = f"a needed object that no rule makes {' '.join(options)}"
+        if check.ok(f"{name}: the others are annotated", code == 0 and result["annotated"] == result["listed"] - 1, f"exit {code}: {errors[-400:]}"):
+            reasons = {s["unit"]: s["reason"] for s in result["sites"] if s["state"] == "lost"}
+            check.equal(f"{name}: it is as it was, and its site is lost", (blob(), reasons), (before, {"vendor.c": "not-rebuilt"}))
+    other = f"{project.directory}.cache.o"
+    os.link(project.path("part1.o"), other)
+    shared = digest(other), os.stat(other).st_mtime_ns
+    project.second(project.list({}, "none"))
+    check.ok("an object with another name: that stays as it is", (digest(other), os.stat(other).st_mtime_ns) == shared and digest(project.path("part1.o")) != shared[0])
+
+
+def cleaned(context):
+    project = Project(context.new("to be cleaned"), context.prefix)
+    project.make("-j2")
+    path = project.list(project.sites())
+    code, _, errors = project.second(path, make=("-s", "clean"))
+    check.ok("make clean in a second pass: the objects are gone", code in (0, 15) and project.objects() == [], f"exit {code}: {project.objects()} {errors[-300:]}")
+    project.make("-j2")
+    code, result, errors = project.second(path)
+    check.ok("and once there are some again, they are annotated", code == 0 and result["annotated"] == result["listed"], errors[-300:])
+
+
+def variables(context):
+    """What names the directory of the objects in kbuild's trees is any variable elsewhere."""
+    project = Project(context.new("variables"), context.prefix)
+    project.make("-j2")
+    path = project.list(project.sites())
+    code, result, errors = project.second(path, make=("-s", "-j2", "O=2"))
+    check.ok("O=2 where it is not kbuild's", code == 0 and result["annotated"] > 0, f"exit {code}: {errors[-300:]}")
+    there = context.new("kbuild output", create=True)
+    kbuild = context.new("kbuild sources", create=True)
+    os.mkdir(os.path.join(kbuild, "scripts"))
+    open(os.path.join(kbuild, "scripts/Kbuild.include"), "w").close()
+    with open(os.path.join(kbuild, "Makefile"), "w") as makefile:
+        makefile.write("ifdef O\nKBUILD_OUTPUT := $(O)\nendif\nall:\n\t$(MAKE) -C $(KBUILD_OUTPUT)\n")
+    shutil.rmtree(there)
+    for name, arguments, environment in (("O=", (f"O={there}",), {}), ("KBUILD_OUTPUT=", (f"KBUILD_OUTPUT={there}",), {}), ("KBUILD_OUTPUT in the environment", (), {"KBUILD_OUTPUT": there})):
+        shutil.rmtree(there, ignore_errors=True)
+        shutil.copytree(project.directory, there, ignore=lambda _, names: [n for n in names if n.endswith((".o", ".reheat"))])
+        subprocess.run(["make", "-s", "-C", there], check=True, capture_output=True)
+        code, result, errors = project.second(path, cwd=kbuild, make=("-s", *arguments), environment=environment)
+        check.ok(f"{name}: the objects are there", code == 0 and result["annotated"] > 0 and result["tree"] == os.path.realpath(there), f"exit {code}: {errors[-300:]}")
+
+
 def outside(context):
     """Objects in another directory than the sources, as kbuild's O= and cmake have it."""
     project = Project(context.new("sources"), context.prefix)
@@ -186,3 +249,14 @@ def ccache(context):
     check.equal("ccache: another list, other objects", (project.annotated(), project.hashes()["part2.o"]), ({"part1.o"}, plain["part2.o"]))
     _, result, _ = project.second(path, "--policy", "inline")
     check.equal("ccache: another policy, other objects", (len(project.annotated()), project.hashes()["part1.o"] == clean["part1.o"]), (2, False))
+    misses = lambda: int(next(line.split()[1] for line in check.run("ccache", "--print-stats", env=project.environment).splitlines() if line.startswith("cache_miss")))  # noqa: E731
+    library = f"{project.directory}.lib"
+    shutil.copytree(os.path.join(context.prefix, "lib/reheat"), library, ignore=lambda _, names: ["cli"])
+    for name, newer in (("the same reheat-as", False), ("another reheat-as", True)):
+        project.make("clean")
+        if newer:
+            with open(os.path.join(library, "as"), "ab") as program:
+                program.write(b"newer")
+        before = misses()
+        project.second(path, "--policy", "inline", environment={"REHEAT_LIB": library})
+        check.ok(f"ccache: {name}: {'no object of the old one' if newer else 'its objects'}", (misses() > before) == newer, f"{misses()} misses, {before} before")

@@ -3,8 +3,9 @@ namespace Reheat.Assembler.Ld;
 /// <summary>What a linker's command line says of the link, as far as it decides whether records get their final names.</summary>
 internal sealed class LinkCommand
 {
-    // Response files may name others; the linker itself stops at 2000.
-    private const int MostNested = 16;
+    private readonly List<string> _scripts = [];
+    private readonly List<string> _directories = [];
+    private string _emulation = Environment.GetEnvironmentVariable("LDEMULATION") ?? "";
 
     /// <summary><c>-r</c>: the output is an object again.</summary>
     public bool IsRelocatable { get; private set; }
@@ -15,8 +16,17 @@ internal sealed class LinkCommand
     /// <summary><c>-o</c>; null if not given.</summary>
     public string? Output { get; private set; }
 
-    /// <summary>The build's own linker script (<c>-T</c>), the first; null without.</summary>
-    public string? Script { get; private set; }
+    /// <summary>The build's own linker scripts (<c>-T</c>), as they are named.</summary>
+    public IReadOnlyList<string> Scripts => _scripts;
+
+    /// <summary>What stands for the linker's own script (<c>-dT</c>); null without.</summary>
+    public string? DefaultScript { get; private set; }
+
+    /// <summary>Where scripts are looked for too (<c>-L</c>).</summary>
+    public IReadOnlyList<string> Directories => _directories;
+
+    /// <summary>False for a link of another format (<c>-m i386pep</c>).</summary>
+    public bool IsElf => _emulation is "" || _emulation.StartsWith("elf", StringComparison.Ordinal);
 
     /// <summary>
     /// True for a link that makes an image: a program, a library, a kernel, or a module, which is one although it is relocatable.
@@ -27,22 +37,29 @@ internal sealed class LinkCommand
     public static LinkCommand Parse(IReadOnlyList<string> arguments)
     {
         var command = new LinkCommand();
-        command.Read(arguments, 0);
+        if (ResponseFile.Expand(arguments) is { } expanded)
+            command.Read(expanded);
+        else
+            command.Asks = true; // too many @files: the linker says so
         return command;
     }
 
-    private void Read(IReadOnlyList<string> arguments, int depth)
+    private void Read(List<string> arguments)
     {
         for (int i = 0; i < arguments.Count; i++)
         {
             string argument = arguments[i];
             string? next = i + 1 < arguments.Count ? arguments[i + 1] : null;
-            if (argument is ['@', ..] && depth < MostNested && File.Exists(argument[1..]))
-                Read(ResponseFile.Split(File.ReadAllText(argument[1..])), depth + 1);
-            else if (argument is "-o" or "--output" or "-output")
+            if (argument is "-o" or "--output" or "-output")
                 (Output, i) = (next ?? Output, i + 1);
             else if (argument is "-T" or "--script" or "-script")
-                (Script, i) = (Script ?? next, i + 1);
+                i = Add(_scripts, next, i);
+            else if (argument is "-dT" or "--default-script" or "-default-script")
+                (DefaultScript, i) = (next, i + 1);
+            else if (argument is "-m")
+                (_emulation, i) = (next ?? "", i + 1);
+            else if (argument is "-L" or "--library-path" or "-library-path")
+                i = Add(_directories, next, i);
             else if (argument is "-r" or "-i" or "-Ur" or "--relocatable" or "-relocatable")
                 IsRelocatable = true;
             else if (argument is "-v" or "-V" or "--version" or "-version" or "--help" or "-help" or "--verbose" or "-verbose" || argument.StartsWith("--print-", StringComparison.Ordinal))
@@ -50,12 +67,25 @@ internal sealed class LinkCommand
             else if ((Value(argument, "--output=") ?? Value(argument, "-output=")) is { } output)
                 Output = output;
             else if ((Value(argument, "--script=") ?? Value(argument, "-script=")) is { } script)
-                Script ??= script;
+                _scripts.Add(script);
+            else if ((Value(argument, "--default-script=") ?? Value(argument, "-default-script=") ?? Value(argument, "-dT=")) is { } standing)
+                DefaultScript = standing;
+            else if ((Value(argument, "--library-path=") ?? Value(argument, "-library-path=") ?? Value(argument, "-L")) is { } directory)
+                _directories.Add(directory);
+            else if (argument is ['-', 'm', ..])
+                _emulation = argument[2..];
             else if (argument is ['-', 'T', ..] && !IsAddress(argument))
-                Script ??= argument[2..];
+                _scripts.Add(argument[2..]);
             else if (argument is ['-', 'o', ..] and not ("-oformat" or "-omagic"))
                 Output = argument[2..];
         }
+    }
+
+    private static int Add(List<string> values, string? value, int index)
+    {
+        if (value is not null)
+            values.Add(value);
+        return index + 1;
     }
 
     // -Ttext=ADDRESS and its kin set addresses; -Ttest.lds is a script.

@@ -34,21 +34,37 @@ internal static class SecondPassReportFile
             number++;
             if (line.AsSpan().Trim().IsEmpty)
                 continue;
-            try
+            Try(line, () =>
             {
                 using JsonDocument document = JsonDocument.Parse(line);
                 JsonElement root = document.RootElement;
                 if (!root.TryGetProperty("reheat", out JsonElement version) || version.GetInt32() != 1)
                     throw new FormatException("no report of version 1");
-                files[Text(root, "path") is { Length: > 0 } file ? file : $"line {number}"] = [.. root.GetProperty("sites").EnumerateArray().Select(site => Site(site, Text(root, "unit")))];
+                var sites = new List<SecondPassSite>();
+                foreach (JsonElement site in root.GetProperty("sites").EnumerateArray().Where(site => !IsClassOne(site)))
+                    Try(site.GetRawText(), () => sites.Add(Site(site, Text(root, "unit"))));
+                files[Text(root, "path") is { Length: > 0 } file ? file : $"line {number}"] = sites;
+            });
+        }
+        return ([.. files.Values.SelectMany(s => s)], diagnostics);
+
+        // A site that cannot be read costs itself alone, a line that cannot be read its sites.
+        void Try(string text, Action read)
+        {
+            try
+            {
+                read();
             }
             catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException)
             {
-                diagnostics.Add(new Diagnostic(DiagnosticId.ReportBadLine, $"{place}:{number}", $"\"{(line.Length <= 80 ? line : line[..80] + "…")}\": {e.Message}"));
+                diagnostics.Add(new Diagnostic(DiagnosticId.ReportBadLine, $"{place}:{number}", $"\"{(text.Length <= 80 ? text : text[..80] + "…")}\": {e.Message}"));
             }
         }
-        return ([.. files.Values.SelectMany(s => s)], diagnostics);
     }
+
+    // Sensitive instructions are in no list, so they have no ordinal: the report names refused ones for the reader.
+    private static bool IsClassOne(JsonElement site) =>
+        site.ValueKind == JsonValueKind.Object && site.TryGetProperty("ordinal", out JsonElement ordinal) && ordinal.ValueKind == JsonValueKind.Number && ordinal.TryGetInt64(out long number) && number < 0;
 
     // A line that people wrote may stand for every unit; what was assembled was one of them.
     private static SecondPassSite Site(JsonElement site, string unit) => new()

@@ -26,7 +26,7 @@ internal static class MakeCommand
 
     private static readonly Option<string> Directory = new("--directory")
     {
-        Description = "The directory with the objects. make starts there if it has a makefile. Default: what ARGS name with O= or -C, or the current one.",
+        Description = "The directory with the objects. make starts there if it has a makefile. Default: what ARGS name with -C, or in a kernel tree with O= or KBUILD_OUTPUT; else the current one.",
         HelpName = "DIR",
     };
 
@@ -37,6 +37,13 @@ internal static class MakeCommand
     };
 
     private static readonly Option<string> Make = new("--make") { Description = "The make program.", HelpName = "PROGRAM", DefaultValueFactory = _ => "make" };
+
+    private static readonly Option<int> Wait = new("--wait")
+    {
+        Description = "How long to wait for another second pass, or a build that one left behind, in the same directory.",
+        HelpName = "SECONDS",
+        DefaultValueFactory = _ => 600,
+    };
 
     private static readonly Argument<string[]> Arguments = new("ARGS") { Description = "After --: make's arguments.", Arity = ArgumentArity.ZeroOrMore };
 
@@ -51,7 +58,7 @@ internal static class MakeCommand
             Reheat. A run that was interrupted is repaired by the next. gcc needs nothing; clang needs -fno-integrated-as.
             """)
         {
-            Annotations, Policy, ClassOne, Directory, Report, Make, CommonOptions.Json, Arguments,
+            Annotations, Policy, ClassOne, Directory, Report, Make, Wait, CommonOptions.Json, Arguments,
         };
         command.AddBuildSelector();
         command.Validators.Add(result =>
@@ -75,6 +82,7 @@ internal static class MakeCommand
             Policy = parsed.GetValue(Policy) is "afterburn" ? "inline" : parsed.GetValue(Policy),
             ClassOne = parsed.GetValue(ClassOne),
             Make = parsed.GetValue(Make)!,
+            Patience = TimeSpan.FromSeconds(parsed.GetValue(Wait)),
             List = parsed.GetValue(Annotations) is { } file ? Read(file) : await PullAsync(parsed, connection, cancel),
         };
         PassResult result = await new Pass(options, screen).RunAsync(cancel);
@@ -88,6 +96,8 @@ internal static class MakeCommand
             screen.Say($"{options.Make} ended with exit code {result.MakeExitCode}; the tree is consistent, and the next pass goes on from here");
             return result.MakeExitCode;
         }
+        if (!result.IsRecorded)
+            return ExitCode.Failure;
         if (result is { Listed: > 0, Annotated: 0 })
         {
             screen.Say($"not one of {Format.Count(result.Listed)} listed sites was annotated: is the list that of this build?");

@@ -28,9 +28,6 @@ internal sealed class BuildTree
     /// <summary>A path in <see cref="StateDirectory"/>.</summary>
     public string State(string name) => Path.Combine(StateDirectory, name);
 
-    /// <summary>Where an object is kept while make is to build it anew.</summary>
-    public string Kept(string relative) => Path.Combine(StateDirectory, "kept", relative);
-
     /// <summary>The absolute path of an object.</summary>
     public string Full(string relative) => Path.Combine(Root, relative);
 
@@ -75,7 +72,24 @@ internal sealed class BuildTree
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CommandException(ExitCode.Failure, $"cannot write {StateDirectory}: {e.Message}");
+            throw CannotWrite(StateDirectory, e);
         }
     }
+
+    /// <summary>Runs something that writes in <see cref="StateDirectory"/>.</summary>
+    /// <exception cref="CommandException">It cannot be written.</exception>
+    public static void Write(string path, Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw CannotWrite(path, e);
+        }
+    }
+
+    private static CommandException CannotWrite(string path, Exception e) =>
+        new(ExitCode.Failure, $"cannot write {path}: {e.Message} — make room, or make the directory writable, and try again");
 }

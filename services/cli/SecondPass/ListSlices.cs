@@ -15,7 +15,8 @@ internal sealed partial class ListSlices
     /// <summary>The slice of an object that has nothing to annotate.</summary>
     public const string Plain = "";
 
-    // Raised when reheat-as comes to make other objects of the same list.
+    // Raised when reheat-as comes to make other objects of the same list. Not its own hash, as for compiler caches: every update of Reheat
+    // would rebuild every annotated object then, and objects that an earlier one annotated have passed the same checks.
     private const int Generation = 1;
 
     private readonly Dictionary<string, UnitAnnotations> _units;

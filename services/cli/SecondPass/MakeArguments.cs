@@ -5,11 +5,19 @@ internal static class MakeArguments
 {
     private static readonly string[] Makefiles = ["GNUmakefile", "makefile", "Makefile"];
 
-    /// <summary>The directory with the objects: kbuild's <c>O=</c>, make's <c>-C</c>, or the current one.</summary>
-    public static string BuildDirectory(IReadOnlyList<string> arguments)
+    // Where make starts, and where kbuild puts what it makes.
+    private static readonly string[] Leading = ["-C", "-f", "--directory", "--file", "--makefile", "O=", "KBUILD_OUTPUT="];
+
+    /// <summary>
+    /// The directory with the objects: make's <c>-C</c> or the current one, and in a tree that kbuild builds what <c>O=</c> or
+    /// <c>KBUILD_OUTPUT</c> names. To other makefiles <c>O=2</c> may be any variable.
+    /// </summary>
+    /// <param name="arguments">Of make.</param>
+    /// <param name="environment">The value of KBUILD_OUTPUT there; null without.</param>
+    public static string BuildDirectory(IReadOnlyList<string> arguments, string? environment)
     {
         string directory = ".";
-        string? output = null;
+        string? output = null, kbuildOutput = environment;
         for (int i = 0; i < arguments.Count; i++)
         {
             string argument = arguments[i];
@@ -19,10 +27,14 @@ internal static class MakeArguments
                 directory = Path.Combine(directory, argument["--directory=".Length..]);
             else if (argument.StartsWith("-C", StringComparison.Ordinal) && argument.Length > 2)
                 directory = Path.Combine(directory, argument[2..]);
-            else if (argument.StartsWith("O=", StringComparison.Ordinal) && argument.Length > 2)
+            else if (argument.StartsWith("O=", StringComparison.Ordinal))
                 output = argument[2..];
+            else if (argument.StartsWith("KBUILD_OUTPUT=", StringComparison.Ordinal))
+                kbuildOutput = argument["KBUILD_OUTPUT=".Length..];
         }
-        return output is null ? directory : Path.Combine(directory, output);
+        if (string.IsNullOrEmpty(output))
+            output = kbuildOutput;
+        return string.IsNullOrEmpty(output) || !File.Exists(Path.Combine(directory, "scripts/Kbuild.include")) ? directory : Path.Combine(directory, output);
     }
 
     /// <summary>
@@ -30,9 +42,7 @@ internal static class MakeArguments
     /// </summary>
     public static string WorkingDirectory(string? named, string root, IReadOnlyList<string> arguments) =>
         named is not null && Makefiles.Any(name => File.Exists(Path.Combine(root, name))) &&
-        !arguments.Any(a => a.StartsWith("-C", StringComparison.Ordinal) || a.StartsWith("-f", StringComparison.Ordinal) ||
-            a.StartsWith("--directory", StringComparison.Ordinal) || a.StartsWith("--file", StringComparison.Ordinal) ||
-            a.StartsWith("--makefile", StringComparison.Ordinal) || a.StartsWith("O=", StringComparison.Ordinal))
+        !arguments.Any(argument => Leading.Any(option => argument.StartsWith(option, StringComparison.Ordinal)))
             ? root
             : Environment.CurrentDirectory;
 }

@@ -1,5 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Reheat.Cli.SecondPass;
 
@@ -29,11 +31,14 @@ internal sealed class MakeProcess(BuildTree tree, PassOptions options, string li
     }
 
     /// <summary>Writes what the build reads.</summary>
+    /// <exception cref="CommandException">It cannot be written.</exception>
     public void Prepare(ListSlices slices)
     {
+        // Another reheat-as may make other objects of the same input: two installations can share a compiler cache.
+        string assembler = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(library, "as"))));
         Replace(ListPath, options.List.Utf8);
-        Replace(KeyPath, System.Text.Encoding.UTF8.GetBytes($"reheat {typeof(MakeProcess).Assembly.GetName().Version}\npolicy {slices.Padding}\nclass1 {slices.ClassOne}\n"));
-        File.WriteAllBytes(ReportPath, []);
+        Replace(KeyPath, Encoding.UTF8.GetBytes($"reheat-as {assembler}\npolicy {slices.Padding}\nclass1 {slices.ClassOne}\n"));
+        BuildTree.Write(ReportPath, () => File.WriteAllBytes(ReportPath, []));
     }
 
     /// <summary>Runs make to its end; an interrupt is handed on, and make ends in order.</summary>
@@ -100,9 +105,9 @@ internal sealed class MakeProcess(BuildTree tree, PassOptions options, string li
             _ = Posix.Kill(process.Id, Posix.Terminate);
     }
 
-    private static void Replace(string path, byte[] content)
+    private static void Replace(string path, byte[] content) => BuildTree.Write(path, () =>
     {
         File.WriteAllBytes(path + ".new", content);
         File.Move(path + ".new", path, overwrite: true);
-    }
+    });
 }

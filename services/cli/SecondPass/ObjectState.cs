@@ -8,7 +8,7 @@ namespace Reheat.Cli.SecondPass;
 /// <param name="Size">Its bytes.</param>
 internal sealed record ObjectState(long Modified, long Size)
 {
-    /// <summary>True from before it is deleted until it is known to be whole again: whatever stands there is not trusted.</summary>
+    /// <summary>True from before make is to build it anew until it is known to be whole again: another file in its place is not trusted.</summary>
     public bool Dirty { get; init; }
 
     /// <summary>The slice (<see cref="ListSlices.Hash"/>) that it was built with.</summary>
@@ -19,6 +19,10 @@ internal sealed record ObjectState(long Modified, long Size)
 
     /// <summary>True if the file is still the one that this was written about.</summary>
     public bool Describes(FileInfo file) => !Dirty && file.LastWriteTimeUtc.Ticks == Modified && file.Length == Size;
+
+    /// <summary>True if the file is the one that was to be built anew, and make never came to it: whole, but perhaps aged.</summary>
+    public bool IsBefore(FileInfo file) =>
+        Dirty && Modified != 0 && file.Length == Size && (file.LastWriteTimeUtc.Ticks == Modified || file.LastWriteTimeUtc == DateTime.UnixEpoch);
 }
 
 /// <summary>The state of a tree, by path relative to its root: the objects that are annotated or were about to be rebuilt. Others are plain.</summary>

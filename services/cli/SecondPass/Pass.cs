@@ -7,7 +7,7 @@ using Reheat.Core.Annotations;
 namespace Reheat.Cli.SecondPass;
 
 /// <summary>
-/// A second pass over an existing build: takes away exactly the objects whose slice of the list changed, and lets make build them, and what
+/// A second pass over an existing build: ages exactly the objects whose slice of the list changed, and lets make build them, and what
 /// depends on them, with reheat-as in the place of <c>as</c>. Interrupted at any moment, the next one repairs the tree.
 /// </summary>
 internal sealed class Pass(PassOptions options, Screen screen)
@@ -26,7 +26,7 @@ internal sealed class Pass(PassOptions options, Screen screen)
         if (!hadState && !tree.Objects().Any())
             throw new CommandException(ExitCode.NotABuildTree, $"{tree.Root} has no object files: a second pass needs a first one — build it with make, or name the directory with the objects with --directory");
         tree.CreateStateDirectory();
-        using TreeLock taken = await TreeLock.TakeAsync(tree, screen.Say, cancel);
+        using TreeLock taken = await TreeLock.TakeAsync(tree, options, screen.Say, cancel);
         var file = new StateFile(tree);
         TreeState before = file.Read(screen.Say);
         Dictionary<string, ScannedObject> objects = TreeScan.Run(tree, slices, cancel: cancel);
@@ -39,24 +39,24 @@ internal sealed class Pass(PassOptions options, Screen screen)
 
         make.Prepare(slices);
         file.Write(plan.Announce(before));
-        plan.TakeAway(before);
         long started = Stopwatch.GetTimestamp();
         int exitCode;
-        HashSet<string> back;
+        HashSet<string> left;
         try
         {
+            plan.Age(screen.Say);
             exitCode = await make.RunAsync(MakeArguments.WorkingDirectory(options.Directory, tree.Root, options.Arguments), screen.IsJson, cancel);
         }
         finally
         {
-            back = plan.PutBack();
+            left = plan.Restore(before);
         }
         double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
         Dictionary<string, ScannedObject> now = TreeScan.Run(tree, slices, objects, CancellationToken.None);
         Dictionary<string, ReportLine> lines = ReportLine.Read(make.ReportPath, tree.Relative);
-        var outcome = new PassOutcome(slices, plan, before, objects, now, lines, back, isWhole: exitCode == 0);
-        file.Write(outcome.State);
+        var outcome = new PassOutcome(slices, plan, before, objects, now, lines, left, isWhole: exitCode == 0);
+        bool isRecorded = TryWrite(file, outcome.State);
         return new PassResult
         {
             Tree = tree.Root,
@@ -64,8 +64,9 @@ internal sealed class Pass(PassOptions options, Screen screen)
             Padding = slices.Padding,
             ClassOne = slices.ClassOne,
             MakeExitCode = exitCode,
+            IsRecorded = isRecorded,
             Objects = now.Values.Count(o => o.IsOurs),
-            Rebuilt = plan.Rebuild.Count(path => now.ContainsKey(path) && !back.Contains(path)),
+            Rebuilt = plan.Rebuild.Count(path => now.ContainsKey(path) && !left.Contains(path)),
             Listed = ListSlices.Sites(slices.List.Units),
             ClassOneSites = outcome.ClassOneSites,
             Sites = outcome.Sites,
@@ -90,9 +91,24 @@ internal sealed class Pass(PassOptions options, Screen screen)
         File.Move(path + ".new", path, overwrite: true);
     }
 
+    // make has run, and its exit code is the answer.
+    private bool TryWrite(StateFile file, TreeState state)
+    {
+        try
+        {
+            file.Write(state);
+            return true;
+        }
+        catch (CommandException e)
+        {
+            screen.Say($"{e.Message}; what this pass built is built once more by the next");
+            return false;
+        }
+    }
+
     private BuildTree Open()
     {
-        string named = options.Directory ?? MakeArguments.BuildDirectory(options.Arguments);
+        string named = options.Directory ?? MakeArguments.BuildDirectory(options.Arguments, Environment.GetEnvironmentVariable("KBUILD_OUTPUT"));
         return Directory.Exists(named) && Posix.RealPath(named) is { } root
             ? new BuildTree(root)
             : throw new CommandException(ExitCode.NotABuildTree, $"{named} is no directory");

@@ -16,6 +16,9 @@ internal sealed record PassOptions(IReadOnlyList<string> Arguments)
     /// <summary>The program.</summary>
     public string Make { get; init; } = "make";
 
+    /// <summary>How long to wait for another pass or build in the tree.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>The list's text and what messages call it.</summary>
     public required (byte[] Utf8, string Name) List { get; init; }
 }

@@ -11,16 +11,16 @@ internal sealed class PassOutcome
     private readonly HashSet<string> _unassembled = new(StringComparer.Ordinal);
 
     /// <param name="slices">The list.</param>
-    /// <param name="plan">What was taken away.</param>
+    /// <param name="plan">What was to be rebuilt.</param>
     /// <param name="before">The state until now.</param>
     /// <param name="objects">The tree until now.</param>
     /// <param name="now">The tree.</param>
     /// <param name="lines">What reheat-as reported.</param>
-    /// <param name="back">What was put back.</param>
-    /// <param name="isWhole">True if make ended well, so that no object is half-written.</param>
+    /// <param name="left">Of the plan what make did not build.</param>
+    /// <param name="isWhole">True if make ended well: no object is half-written, and none lacks what its rule does after the compiler.</param>
     public PassOutcome(
         ListSlices slices, PassPlan plan, TreeState before, IReadOnlyDictionary<string, ScannedObject> objects, IReadOnlyDictionary<string, ScannedObject> now,
-        IReadOnlyDictionary<string, ReportLine> lines, IReadOnlySet<string> back, bool isWhole)
+        IReadOnlyDictionary<string, ReportLine> lines, IReadOnlySet<string> left, bool isWhole)
     {
         _slices = slices;
         _before = before;
@@ -29,23 +29,23 @@ internal sealed class PassOutcome
             if (found.Facts.Kind != ObjectKind.Single || found.IsProtected)
                 continue;
             bool isNew = !objects.TryGetValue(path, out ScannedObject? old) || !old.IsUnchanged(found.File) || plan.Rebuild.Contains(path);
-            if (!isNew || back.Contains(path))
+            if (!isNew || left.Contains(path))
                 Keep(found);
-            else if (isWhole || lines.ContainsKey(path))
+            else if (isWhole)
                 Take(found, lines.GetValueOrDefault(path));
             else if (plan.Rebuild.Contains(path))
-                _objects[path] = Old(path) with { Dirty = true }; // perhaps whole, perhaps not
+                _objects[path] = new ObjectState(0, 0) { Dirty = true, Slice = slices.Hash(found.Facts), Report = lines.GetValueOrDefault(path)?.Json }; // perhaps whole, perhaps not
         }
         if (!isWhole)
         {
             foreach (string path in plan.Rebuild.Where(path => !now.ContainsKey(path)))
-                _objects[path] = Old(path) with { Dirty = true };
+                _objects[path] = new ObjectState(0, 0) { Dirty = true };
         }
         State = before with { Objects = _objects };
         SiteOutcome[] reported = [.. _objects.Where(o => o.Value.Report is not null).SelectMany(o => ReportLine.Sites(o.Value.Report!.Value, o.Key))];
         Sites =
         [
-            .. reported.Concat(Unreported.Find(slices, now, reported, _unassembled))
+            .. reported.Concat(Unreported.Find(slices, now, reported, _unassembled, left))
                 .OrderBy(s => s.Unit, StringComparer.Ordinal).ThenBy(s => s.Function, StringComparer.Ordinal).ThenBy(s => s.Ordinal).ThenBy(s => s.Path, StringComparer.Ordinal),
         ];
         ClassOneSites = _objects.Values.Where(o => o.Report is not null).Sum(o => new ReportLine("", o.Report!.Value).ClassOne);
@@ -65,8 +65,14 @@ internal sealed class PassOutcome
 
     private void Keep(ScannedObject found)
     {
-        if (_before.Objects.TryGetValue(found.Path, out ObjectState? known) && known.Describes(found.File))
+        if (!_before.Objects.TryGetValue(found.Path, out ObjectState? known))
+            return;
+        if (known.Describes(found.File))
             _objects[found.Path] = known;
+        else if (known.IsBefore(found.File) && known.Slice != ListSlices.Plain)
+            _objects[found.Path] = known with { Dirty = false };
+        else if (known.Dirty && !known.IsBefore(found.File))
+            _objects[found.Path] = known; // half of an object, which make did not come to
     }
 
     private void Take(ScannedObject found, ReportLine? line)

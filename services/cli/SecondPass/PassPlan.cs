@@ -5,6 +5,7 @@ internal sealed class PassPlan
 {
     private readonly BuildTree _tree;
     private readonly Dictionary<string, ScannedObject> _objects;
+    private readonly Dictionary<string, (FileStamp Was, FileStamp Is)> _aged = new(StringComparer.Ordinal);
 
     private PassPlan(BuildTree tree, Dictionary<string, ScannedObject> objects, SortedSet<string> rebuild)
     {
@@ -37,56 +38,82 @@ internal sealed class PassPlan
         return new PassPlan(tree, objects, rebuild);
     }
 
-    /// <summary>The state to be on the disk before the first object goes.</summary>
+    /// <summary>The state to be on the disk before the first object is aged.</summary>
     public TreeState Announce(TreeState state)
     {
         SortedDictionary<string, ObjectState> announced = new(state.Objects, StringComparer.Ordinal);
         foreach (string path in Rebuild)
-        {
-            announced[path] = announced.TryGetValue(path, out ObjectState? known)
-                ? known with { Dirty = true }
-                : new ObjectState(0, 0) { Dirty = true };
-        }
+            announced[path] = Announced(path, state.Objects.GetValueOrDefault(path)) with { Dirty = true };
         return state with { Objects = announced };
     }
 
     /// <summary>
-    /// Takes the objects out of make's sight. Those known to be whole are kept until it is clear that make builds them anew: an object that
-    /// no rule makes must not be lost.
+    /// Makes the objects older than all that they are made from, so that make builds them anew. None is taken out of its place: what no
+    /// rule makes is there for what needs it, and what make removes is gone. A crash loses nothing.
     /// </summary>
-    public void TakeAway(TreeState before)
+    public void Age(Action<string> say)
     {
         foreach (string path in Rebuild)
         {
-            string full = _tree.Full(path), kept = _tree.Kept(path);
-            if (!File.Exists(full))
-                continue;
-            Directory.CreateDirectory(Path.GetDirectoryName(kept)!);
-            if (before.Objects.TryGetValue(path, out ObjectState? known) && known.Dirty)
+            string full = _tree.Full(path);
+            try
             {
-                File.Delete(kept);
-                File.Delete(full);
+                if (Posix.Stamp(full) is not { } was)
+                    continue;
+                if (was.Links > 1)
+                    Separate(full);
+                int error = Posix.SetModified(full, 0, 0);
+                if (error != 0)
+                    throw new IOException($"error {error}");
+                _aged[path] = (was, Posix.Stamp(full) ?? was);
             }
-            else
-                File.Move(full, kept, overwrite: true);
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                say($"{full}: make cannot be told to build it anew ({e.Message}): it stays as it is — is it yours, and writable?");
+            }
         }
     }
 
-    /// <summary>Puts back, as it was, what make did not build; the rest is dropped. Returns what was put back.</summary>
-    public HashSet<string> PutBack()
+    /// <summary>Gives their times back to objects that make did not build; but what a crash left half of stays old. Returns all that make did not build.</summary>
+    public HashSet<string> Restore(TreeState before)
     {
-        var back = new HashSet<string>(StringComparer.Ordinal);
+        var left = new HashSet<string>(StringComparer.Ordinal);
         foreach (string path in Rebuild)
         {
-            string full = _tree.Full(path), kept = _tree.Kept(path);
-            if (!File.Exists(kept) || File.Exists(full))
-                continue;
-            File.Move(kept, full);
-            back.Add(path);
+            if (_aged.TryGetValue(path, out (FileStamp Was, FileStamp Is) times))
+            {
+                if (Posix.Stamp(_tree.Full(path)) != times.Is)
+                    continue;
+                if (!before.Objects.TryGetValue(path, out ObjectState? known) || !known.Dirty)
+                    _ = Posix.SetModified(_tree.Full(path), times.Was.Seconds, times.Was.Nanoseconds);
+                else if (_objects.TryGetValue(path, out ScannedObject? old) && known.IsBefore(old.File))
+                {
+                    long ticks = known.Modified - DateTime.UnixEpoch.Ticks;
+                    _ = Posix.SetModified(_tree.Full(path), ticks / TimeSpan.TicksPerSecond, (uint)(ticks % TimeSpan.TicksPerSecond * 100));
+                }
+                left.Add(path);
+            }
+            else if (_objects.TryGetValue(path, out ScannedObject? found) && found.IsUnchanged(new FileInfo(_tree.Full(path))))
+                left.Add(path);
         }
-        if (Directory.Exists(_tree.State("kept")))
-            Directory.Delete(_tree.State("kept"), recursive: true);
-        return back;
+        return left;
+    }
+
+    // What another name of the file is for, a compiler cache or a copy of the tree, is not ours to age.
+    private static void Separate(string full)
+    {
+        string copy = full + ".reheat";
+        File.Copy(full, copy, overwrite: true);
+        File.Move(copy, full, overwrite: true);
+    }
+
+    private ObjectState Announced(string path, ObjectState? known)
+    {
+        if (!_objects.TryGetValue(path, out ScannedObject? found))
+            return new ObjectState(0, 0);
+        if (known is not null && (known.Describes(found.File) || known.IsBefore(found.File)))
+            return known;
+        return known is { Dirty: true } ? new ObjectState(0, 0) : new ObjectState(found.File.LastWriteTimeUtc.Ticks, found.File.Length);
     }
 
     // Null: with records, but nobody knows of which list.

@@ -14,10 +14,13 @@ internal sealed record PassResult
     /// <summary>Of make; 128 + its number for a signal.</summary>
     public required int MakeExitCode { get; init; }
 
+    /// <summary>False if the tree's new state could not be written: the next pass does this one's work again.</summary>
+    public required bool IsRecorded { get; init; }
+
     /// <summary>Objects of the tree that a second pass may rebuild.</summary>
     public required int Objects { get; init; }
 
-    /// <summary>Those that it took away, and make built anew.</summary>
+    /// <summary>Those whose part of the list changed, and make built anew.</summary>
     public required int Rebuilt { get; init; }
 
     /// <summary>Sites that the list has.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
 namespace Reheat.Cli.SecondPass;
@@ -7,6 +8,8 @@ internal static partial class Posix
 {
     private const int ReadWrite = 2;
     private const int Create = 0x40;
+    private const int CloseOnExec = 0x80000;
+    private const int CurrentDirectory = -100;
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
 
@@ -25,6 +28,30 @@ internal static partial class Posix
 
     /// <summary>A descriptor that child processes inherit; negative if the file cannot be opened.</summary>
     public static int OpenInherited(string path) => Open(path, ReadWrite | Create, 0b110_100_100);
+
+    /// <summary>A descriptor that no child process inherits; negative if the file cannot be opened.</summary>
+    public static int OpenPrivate(string path) => Open(path, ReadWrite | Create | CloseOnExec, 0b110_100_100);
+
+    /// <summary>When a file was changed last, and which it is; null if there is none.</summary>
+    public static FileStamp? Stamp(string path)
+    {
+        // struct statx (linux/stat.h): stx_nlink at 16, stx_ino at 32, stx_mtime at 112.
+        Span<byte> status = stackalloc byte[256];
+        if (StatX(CurrentDirectory, path, 0, 0x7ff, ref MemoryMarshal.GetReference(status)) != 0)
+            return null;
+        return new FileStamp(
+            BinaryPrimitives.ReadInt64LittleEndian(status[112..]), BinaryPrimitives.ReadUInt32LittleEndian(status[120..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(status[32..]), BinaryPrimitives.ReadUInt32LittleEndian(status[16..]));
+    }
+
+    /// <summary>Sets when a file was changed last, to the nanosecond.</summary>
+    /// <returns>The error; 0 if it is done.</returns>
+    public static int SetModified(string path, long seconds, uint nanoseconds)
+    {
+        const long Omit = (1L << 30) - 2; // UTIME_OMIT: the time of the last access stays
+        Span<long> times = [0, Omit, seconds, nanoseconds];
+        return SetTimes(CurrentDirectory, path, ref MemoryMarshal.GetReference(times), 0) == 0 ? 0 : Marshal.GetLastPInvokeError();
+    }
 
     /// <summary>True if the lock was free. It is held until every process that inherited the descriptor has closed it.</summary>
     public static bool TryLock(int descriptor) => FLock(descriptor, LockExclusive | LockNonBlocking) == 0;
@@ -63,4 +90,17 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int StatX(int directory, string path, int flags, uint mask, ref byte result);
+
+    [LibraryImport("libc", EntryPoint = "utimensat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetTimes(int directory, string path, ref long times, int flags);
 }
+
+/// <summary>When a file was changed last, and which it is.</summary>
+/// <param name="Seconds">Since 1970.</param>
+/// <param name="Nanoseconds">Beyond.</param>
+/// <param name="Inode">Its number in the file system.</param>
+/// <param name="Links">Names that it has.</param>
+internal readonly record struct FileStamp(long Seconds, uint Nanoseconds, ulong Inode, uint Links);

@@ -30,7 +30,8 @@ internal sealed class StateFile(BuildTree tree)
     }
 
     /// <summary>Replaces the state: after a crash at any moment the old or the new one is there.</summary>
-    public void Write(TreeState state)
+    /// <exception cref="CommandException">It cannot be written; the old one is there.</exception>
+    public void Write(TreeState state) => BuildTree.Write(Path, () =>
     {
         string fresh = Path + ".new";
         using (var file = new FileStream(fresh, FileMode.Create, FileAccess.Write))
@@ -40,5 +41,5 @@ internal sealed class StateFile(BuildTree tree)
         }
         File.Move(fresh, Path, overwrite: true);
         Posix.SyncDirectory(tree.StateDirectory);
-    }
+    });
 }

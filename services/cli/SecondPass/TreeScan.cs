@@ -24,6 +24,7 @@ internal static class TreeScan
         var parallel = new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount };
         Parallel.ForEach(tree.Objects(), parallel, file =>
         {
+            file.Refresh(); // as it is now: it would be asked for its size when that is needed first, perhaps after make
             string path = tree.Relative(file.FullName);
             if (known is not null && known.TryGetValue(path, out ScannedObject? before) && before.IsUnchanged(file))
                 found.Add(before);

@@ -8,7 +8,8 @@ namespace Reheat.Cli.SecondPass;
 internal static class Unreported
 {
     public static IEnumerable<SiteOutcome> Find(
-        ListSlices slices, IReadOnlyDictionary<string, ScannedObject> objects, IReadOnlyList<SiteOutcome> reported, IReadOnlySet<string> unassembled)
+        ListSlices slices, IReadOnlyDictionary<string, ScannedObject> objects, IReadOnlyList<SiteOutcome> reported, IReadOnlySet<string> unassembled,
+        IReadOnlySet<string> left)
     {
         HashSet<(string, string)> told = [.. reported.Select(s => (s.Unit, s.Function))];
         ILookup<string, ScannedObject> byUnit = objects.Values.Where(o => o.Facts.Unit is not null).ToLookup(o => o.Facts.Unit!, StringComparer.Ordinal);
@@ -24,7 +25,7 @@ internal static class Unreported
                 if (told.Contains((unit.Name, function.Name)) || (anywhere && reported.Any(s => s.Function == function.Name)))
                     continue;
                 ScannedObject? holder = (anywhere ? objects.Values : candidates.AsEnumerable()).FirstOrDefault(o => o.Facts.Functions.Contains(ElfFunction.BaseName(function.Name)));
-                (string state, string reason, string detail) = Why(holder, candidates, unassembled, anywhere);
+                (string state, string reason, string detail) = Why(holder, candidates, unassembled, left, anywhere);
                 foreach (Annotation site in function.Sites)
                 {
                     if (site.Standing == Standing.Deny)
@@ -35,12 +36,15 @@ internal static class Unreported
         }
     }
 
-    private static (string State, string Reason, string Detail) Why(ScannedObject? holder, ScannedObject[] candidates, IReadOnlySet<string> unassembled, bool anywhere)
+    private static (string State, string Reason, string Detail) Why(
+        ScannedObject? holder, ScannedObject[] candidates, IReadOnlySet<string> unassembled, IReadOnlySet<string> left, bool anywhere)
     {
         if (holder is { IsProtected: true })
             return ("refused", Refusal.ProtectedOutput.Name(), "");
         if (holder is not null && unassembled.Contains(holder.Path))
             return ("lost", "not-assembled", "its compiler did not run reheat-as: built without it, or by an integrated assembler (clang: -fno-integrated-as)");
+        if (holder is not null && left.Contains(holder.Path))
+            return ("lost", "not-rebuilt", "make did not build its object: no rule makes it from a source, or it is no part of what make was asked for");
         if (holder is not null)
             return ("lost", "not-reported", "reheat-as said nothing of it");
         return candidates.Length > 0 || anywhere

@@ -1,0 +1,108 @@
+using Xunit;
+
+namespace Reheat.Assembler.Tests;
+
+/// <summary>Names that are no UTF-8, several installations, no /proc: the build gets what as would have given it.</summary>
+public sealed class SurroundingsTests
+{
+    private const string Source = "\t.file \"a.c\"\n\t.text\n\t.type f,@function\nf:\n\tmovl %esi,(%rdi)\n\tret\n\t.size f,.-f\n";
+    private const string List = "reheat-annotations 1.0\nby-hand\nunit a.c\nfunction f *\n  0 write:4:lapic\n";
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("list")]
+    public void Names_keep_their_bytes(string list)
+    {
+        using Scratch scratch = Made();
+        // gcc passes names on as they are: café in Latin-1.
+        Outcome outcome = Script(scratch, $$"""
+            name=$(printf 'caf\351') words=$(printf 'w\370rds')
+            cp a.s "$name.s" && printf '%s' "--defsym $name=1 -MD '$name.d' '$name.s' -o '$name.o'" >"$words"
+            as --defsym "$name=1" -MD "$name.d" "$name.s" -o "$name.o" && mv "$name.o" plain.o && mv "$name.d" plain.d || exit 9
+            {{Scratch.Program}} --defsym "$name=1" -MD "$name.d" "$name.s" -o "$name.o" || exit 1
+            cmp "$name.o" plain.o && cmp "$name.d" plain.d || exit 2
+            rm "$name.o" "$name.d"
+            {{Scratch.Program}} "@$words" || exit 3
+            cmp "$name.o" plain.o && cmp "$name.d" plain.d || exit 4
+            rm "$name.o"
+            {{Scratch.Program}} -I "$name" --defsym "$name=1" a.s -o out.o || exit 5
+            """, list);
+        Assert.Equal((0, ""), (outcome.ExitCode, outcome.Output));
+        Assert.Equal(list.Length > 0, outcome.Errors.Contains("no UTF-8", StringComparison.Ordinal));
+        Assert.Equal(list.Length > 0, scratch.Read("out.o").AsSpan().IndexOf(".debug_afterburn.lapic"u8) >= 0);
+    }
+
+    [Theory]
+    [InlineData("PATH=$PWD/v1/lib:$PWD/v2/lib:$PATH v1/lib/as")]
+    [InlineData("PATH=$PWD/v1/lib:$PWD/v2/lib:$PATH v2/lib/as")]
+    [InlineData("PATH=$PWD/copy1:$PWD/copy2:$PATH copy1/as")] // bare copies, that nothing tells from as
+    [InlineData("PATH=$PWD/copy1:$PWD/v1/lib:$PWD/copy2:$PATH copy2/as")]
+    [InlineData("COMPILER_PATH=$PWD/v1/lib:$PWD/v2/lib v1/lib/as")]
+    [InlineData("REHEAT_AS=$PWD/v1/bin/reheat-as v1/lib/as")]
+    [InlineData("REHEAT_AS=$PWD/v2/lib/as v1/lib/as")]
+    [InlineData("REHEAT_AS=$PWD/copy2/as copy1/as")]
+    [InlineData("REHEAT_AS=as PATH=$PWD/v1/lib:$PATH v1/lib/as")]
+    [InlineData("REHEAT_AS=no-such-as v1/lib/as")]
+    [InlineData("REHEAT_AS=$PWD/wrapper PATH=$PWD/v1/lib:$PATH v1/lib/as")]
+    public void Several_installations_lead_to_the_assembler(string call)
+    {
+        foreach (string list in (string[])["", "list"])
+        {
+            using Scratch scratch = Made();
+            Outcome outcome = Script(scratch, $$"""
+                for v in 1 2; do
+                    mkdir -p v$v/bin v$v/lib copy$v
+                    for file in v$v/bin/reheat-as copy$v/as; do { cat {{Scratch.Program}} && echo $v; } >$file && chmod +x $file; done
+                    ln -s ../bin/reheat-as v$v/lib/as
+                done
+                printf '#!/bin/sh\nas "$@"\n' >wrapper && chmod +x wrapper
+                env {{call.Replace(" v", " timeout 20 v", StringComparison.Ordinal).Replace(" copy", " timeout 20 copy", StringComparison.Ordinal)}} -o out.o a.s
+                """, list);
+            Assert.True(outcome.ExitCode == 0, $"{call}: {outcome.ExitCode} {outcome.Errors}");
+            Assert.Equal(list.Length > 0, scratch.Read("out.o").AsSpan().IndexOf(".debug_afterburn.lapic"u8) >= 0);
+        }
+    }
+
+    [Fact]
+    public void Where_compilers_look_first_comes_first()
+    {
+        using Scratch scratch = Made();
+        Outcome outcome = Script(scratch, $$"""
+            mkdir cross && printf '#!/bin/sh\necho the other assembler\n' >cross/as && chmod +x cross/as
+            COMPILER_PATH=$PWD/tools:$PWD/cross tools/as -o out.o a.s
+            """, "");
+        Assert.Equal((0, "the other assembler\n"), (outcome.ExitCode, outcome.Output));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("list")]
+    public void Without_proc_it_is_as(string list)
+    {
+        using Scratch scratch = Made();
+        Outcome outcome = Script(scratch, $$"""
+            mkdir -p root/bin root/work && cp {{Scratch.Program}} root/bin/reheat-as && cp a.s list root/work
+            real=$(command -v as) && cp -L "$real" root/bin/as
+            ldd "$real" | grep -o '/[^ ]*' | while read -r file; do mkdir -p "root${file%/*}" && cp -L "$file" "root$file"; done
+            enter=("$(command -v chroot)" root) && ((UID == 0)) || enter=("$(command -v unshare)" --map-root-user "${enter[@]}")
+            REHEAT_ANNOTATIONS={{(list.Length > 0 ? "/work/list" : "")}} PATH=/bin "${enter[@]}" /bin/reheat-as -o /work/out.o /work/a.s || exit 1
+            as -o plain.o a.s && cmp plain.o root/work/out.o
+            """, "", "/usr/sbin:/sbin");
+        Assert.True(outcome.ExitCode == 0, $"{outcome.ExitCode} {outcome.Errors}");
+        Assert.Equal(list.Length > 0, outcome.Errors.Contains("no /proc", StringComparison.Ordinal));
+    }
+
+    private static Outcome Script(Scratch scratch, string script, string list, string path = "")
+    {
+        scratch.Write("script", script);
+        return scratch.Try("bash", "script", "", ("REHEAT_ANNOTATIONS", list.Length > 0 ? scratch.File(list) : ""), ("PATH", $"{Environment.GetEnvironmentVariable("PATH")}:{path}"));
+    }
+
+    private static Scratch Made()
+    {
+        var scratch = new Scratch();
+        scratch.Write("a.s", Source);
+        scratch.Write("list", List);
+        return scratch;
+    }
+}
