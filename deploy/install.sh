@@ -64,7 +64,8 @@ command -v dotnet >/dev/null || fail "the .NET SDK 10 is missing — install it 
 mkdir -p "$prefix/bin" "$prefix/lib/reheat" || fail "cannot write $prefix"
 prefix=$(cd "$prefix" && pwd)
 staged=$(mktemp -d "$prefix/lib/reheat/.install-XXXXXX") # on the same file system: what goes in place is renamed
-trap 'rm -rf "$staged"' EXIT
+made=$(mktemp -d)                                         # make takes no names with spaces
+trap 'rm -rf "$staged" "$made"' EXIT
 
 publish() {
 	dotnet publish "$root/services/$1" -c Release -o "$staged/$1" -nologo -v quiet -clp:NoSummary "${@:2}" >&2 || fail "could not publish services/$1"
@@ -88,8 +89,9 @@ link ../../bin/reheat-as lib/reheat/as
 link ../../bin/reheat-as lib/reheat/ld
 ((only_as)) && exit 0
 
-make -s -C "$root/services/wedges/user" OUT="$staged/user" "$staged/user/reheat-user" >&2 || fail "could not build services/wedges/user"
-place "$staged/user/reheat-user" bin/reheat-user
+make -s -C "$root/services/wedges/user" OUT="$made" "$made/reheat-user" >&2 || fail "could not build services/wedges/user"
+cp "$made/reheat-user" "$staged/reheat-user"
+place "$staged/reheat-user" bin/reheat-user
 
 # Compiled ahead for this machine's architecture, but with the shared runtime: half the start-up time, a tenth of the size of a
 # self-contained program.
