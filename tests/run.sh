@@ -90,7 +90,7 @@ kernel_lane() {
 	((failed == 0)) || return 0
 	lane loop-lane loop_lane
 	local loop=$!
-	suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots
+	suite wedge-boots env "${boots[@]}" tests/wedge/run.py boots linux
 	suite guest tests/guest/run.py --reheat "$install/bin/reheat" account list kills ends hits
 	((!long)) || suite second-kernel tests/second/run.py --prefix "$install" --long kernel identity
 	join loop-lane "$loop"
@@ -124,7 +124,7 @@ check format dotnet format Reheat.slnx --verify-no-changes --no-restore
 for project in Core Assembler Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
-suite wedge tests/wedge/run.py ring rmw guests hits ends
+suite wedge tests/wedge/run.py ring rmw guests hits tables ends
 suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
 join kernel-lane "$kernel"
 finish

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the QEMU wedge. Last line: N passed, N failed, N skipped.
 
-usage: run.py [PART]...      parts: ring rmw guests hits tables ends boots; all of them by default
+usage: run.py [PART]...      parts: ring rmw guests hits tables ends boots linux; all of them by default
 """
 import importlib
 import os
@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import check  # noqa: E402
 
-PARTS = ["ring", "rmw", "guests", "hits", "tables", "ends", "boots"]
+PARTS = ["ring", "rmw", "guests", "hits", "tables", "ends", "boots", "linux"]
 TOOLS = ["gcc", "g++", "clang-14", "clang++-14", "make", "ld", "objcopy", "qemu-system-x86_64", "qemu-system-i386"]
 
 
