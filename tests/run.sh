@@ -91,7 +91,7 @@ kernel_lane() {
 	((failed == 0)) || return 0
 	lane loop-lane loop_lane
 	local loop=$!
-	suite wedge-boots env "${boots[@]}" tests/wedge/run.py --reheat "$install/bin/reheat" boots
+	suite wedge-boots env "${boots[@]}" tests/wedge/run.py --reheat "$install/bin/reheat" boots linux
 	suite guest tests/guest/run.py --reheat "$install/bin/reheat" account list kills ends hits
 	((!long)) || suite second-kernel tests/second/run.py --prefix "$install" --long kernel identity
 	((!long)) || suite guest-many tests/guest/run.py --reheat "$install/bin/reheat" many

@@ -14,6 +14,9 @@ internal static unsafe partial class Native
         _ = setenv(name, value, 1);
     }
 
+    /// <summary>Takes a variable away from what this one becomes; what it starts gets what it was given itself.</summary>
+    public static void ClearVariable(string name) => _ = unsetenv(name);
+
     // Byte for byte what this program was given, but for what was set: names and values need not be UTF-8.
     private static nint Environment()
     {
@@ -45,4 +48,7 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int setenv(string name, string value, int overwrite);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int unsetenv(string name);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the QEMU wedge. Last line: N passed, N failed, N skipped.
 
-usage: run.py [--reheat PROGRAM] [PART]...      parts: ring rmw guests hits tables ends conformance boots; all of them by default
+usage: run.py [--reheat PROGRAM] [PART]...      parts: ring rmw guests hits tables ends conformance boots linux; all of them by default
 """
 import argparse
 import importlib
@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import check  # noqa: E402
 import conformance  # noqa: E402
 
-PARTS = ["ring", "rmw", "guests", "hits", "tables", "ends", "conformance", "boots"]
+PARTS = ["ring", "rmw", "guests", "hits", "tables", "ends", "conformance", "boots", "linux"]
 TOOLS = ["gcc", "g++", "clang-14", "clang++-14", "make", "ld", "objcopy", "qemu-system-x86_64", "qemu-system-i386"]
 
 
