@@ -123,7 +123,7 @@ static void counted(void)
 	__atomic_store_n(&h->tail, 1, __ATOMIC_RELEASE);
 	check("counted: and again when there is room", rh_push_hits(&p, 1, 2, RH_DEVICE_READ, 4, 5, 0, 9, 0) == 1 && h->hits == 0x100000008ull);
 	rh_drop_hits(&p, 11);
-	check("counted: what is left at the end is dropped", h->hits == 0x100000013ull && h->dropped_hits == 11 && h->traps == 2);
+	check("counted: what is left at the end is dropped", h->hits == 0x100000013ull && h->dropped_hits == 11 && h->dropped_records == 1 && h->traps == 2);
 	free(h);
 }
 

@@ -291,10 +291,13 @@ static inline int rh_push_hits(struct rh_producer *p, rh_u64 ip, rh_u64 access, 
 	return 1;
 }
 
-/* At the producer's end: hits that the ring never took. */
+/* At the producer's end: hits that the ring never took, of one site; the record that they had been counts as dropped. */
 static inline void rh_drop_hits(struct rh_producer *p, rh_u64 executions)
 {
+	if (!executions)
+		return;
 	rh_count(&p->header->hits, executions);
+	rh_count_after(&p->header->dropped_records, 1);
 	rh_count_after(&p->header->dropped_hits, executions);
 }
 
