@@ -200,7 +200,7 @@ def variables(context):
     os.mkdir(os.path.join(kbuild, "scripts"))
     open(os.path.join(kbuild, "scripts/Kbuild.include"), "w").close()
     with open(os.path.join(kbuild, "Makefile"), "w") as makefile:
-        makefile.write("ifdef O\nKBUILD_OUTPUT := $(O)\nendif\nall:\n\t$(MAKE) -C $(KBUILD_OUTPUT)\n")
+        makefile.write("ifdef O\nKBUILD_OUTPUT := $(O)\nendif\nall:\n\t$(MAKE) -C \"$(KBUILD_OUTPUT)\"\n")
     shutil.rmtree(there)
     for name, arguments, environment in (("O=", (f"O={there}",), {}), ("KBUILD_OUTPUT=", (f"KBUILD_OUTPUT={there}",), {}), ("KBUILD_OUTPUT in the environment", (), {"KBUILD_OUTPUT": there})):
         shutil.rmtree(there, ignore_errors=True)
