@@ -200,7 +200,7 @@ def variables(context):
     os.mkdir(os.path.join(kbuild, "scripts"))
     open(os.path.join(kbuild, "scripts/Kbuild.include"), "w").close()
     with open(os.path.join(kbuild, "Makefile"), "w") as makefile:
-        makefile.write("ifdef O\nKBUILD_OUTPUT := $(O)\nendif\nall:\n\t$(MAKE) -C $(KBUILD_OUTPUT)\n")
+        makefile.write("ifdef O\nKBUILD_OUTPUT := $(O)\nendif\nall:\n\t$(MAKE) -C \"$(KBUILD_OUTPUT)\"\n")
     shutil.rmtree(there)
     for name, arguments, environment in (("O=", (f"O={there}",), {}), ("KBUILD_OUTPUT=", (f"KBUILD_OUTPUT={there}",), {}), ("KBUILD_OUTPUT in the environment", (), {"KBUILD_OUTPUT": there})):
         shutil.rmtree(there, ignore_errors=True)
@@ -252,11 +252,12 @@ def ccache(context):
     misses = lambda: int(next(line.split()[1] for line in check.run("ccache", "--print-stats", env=project.environment).splitlines() if line.startswith("cache_miss")))  # noqa: E731
     library = f"{project.directory}.lib"
     shutil.copytree(os.path.join(context.prefix, "lib/reheat"), library, ignore=lambda _, names: ["cli"])
-    for name, newer in (("the same reheat-as", False), ("another reheat-as", True)):
+    for name, newer in (("", None), ("the same reheat-as", False), ("another reheat-as", True)):
         project.make("clean")
         if newer:
             with open(os.path.join(library, "as"), "ab") as program:
                 program.write(b"newer")
         before = misses()
         project.second(path, "--policy", "inline", environment={"REHEAT_LIB": library})
-        check.ok(f"ccache: {name}: {'no object of the old one' if newer else 'its objects'}", (misses() > before) == newer, f"{misses()} misses, {before} before")
+        if name:
+            check.ok(f"ccache: {name}: {'no object of the old one' if newer else 'its objects'}", (misses() > before) == newer, f"{misses()} misses, {before} before")
