@@ -85,10 +85,14 @@ join() {
 	passed=$((passed + sums[0])) failed=$((failed + sums[1])) skipped=$((skipped + sums[2]))
 }
 
-# What needs a kernel, which takes minutes to build the first time.
+# What needs a kernel, which takes minutes to build the first time, and the programs, which are built meanwhile.
 kernel_lane() {
 	check guest-build build_guest
 	((failed == 0)) || return 0
+	until [[ -e $logs/installed ]]; do
+		[[ ! -e $logs/given-up ]] || return 0
+		sleep 1
+	done
 	lane loop-lane loop_lane
 	local loop=$!
 	suite wedge-boots env "${boots[@]}" tests/wedge/run.py --reheat "$install/bin/reheat" boots linux
@@ -110,16 +114,19 @@ finish() {
 "$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/deploy/guests/packages.txt" "$root/tests/packages.txt"
 cd "$root"
 
-check build dotnet build Reheat.slnx -c Release -nologo -v quiet
-((failed == 0)) || finish
-
 readonly install=$logs/install
-rm -rf "$install" "$logs"/*-lane.*
-suite install tests/second/run.py --prefix "$install" install # and leaves it there for all that follows
-((failed == 0)) || finish
-
+rm -rf "$install" "$logs"/*-lane.* "$logs/installed" "$logs/given-up"
 lane kernel-lane kernel_lane
 kernel=$!
+
+check build dotnet build Reheat.slnx -c Release -nologo -v quiet
+((failed)) || suite install tests/second/run.py --prefix "$install" install # and leaves it there for all that follows
+if ((failed)); then
+	touch "$logs/given-up"
+	join kernel-lane "$kernel"
+	finish
+fi
+touch "$logs/installed"
 
 check compose env REHEAT_DB_PASSWORD=check docker-compose config -q
 check format dotnet format Reheat.slnx --verify-no-changes --no-restore
