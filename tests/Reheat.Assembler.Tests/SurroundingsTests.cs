@@ -91,12 +91,12 @@ public sealed class SurroundingsTests
     {
         using Scratch scratch = Made();
         Outcome outcome = Script(scratch, $$"""
-            mkdir -p root/bin root/work && cp {{Scratch.Program}} root/bin/reheat-as && cp a.s list root/work
+            mkdir -p root/bin root/here && cp {{Scratch.Program}} root/bin/reheat-as && cp a.s list root/here
             real=$(command -v as) && cp -L "$real" root/bin/as
             ldd "$real" | grep -o '/[^ ]*' | while read -r file; do mkdir -p "root${file%/*}" && cp -L "$file" "root$file"; done
             enter=("$(command -v chroot)" root) && ((UID == 0)) || enter=("$(command -v unshare)" --map-root-user "${enter[@]}")
-            REHEAT_ANNOTATIONS={{(list.Length > 0 ? "/work/list" : "")}} PATH=/bin "${enter[@]}" /bin/reheat-as -o /work/out.o /work/a.s || exit 1
-            as -o plain.o a.s && cmp plain.o root/work/out.o
+            REHEAT_ANNOTATIONS={{(list.Length > 0 ? "/here/list" : "")}} PATH=/bin "${enter[@]}" /bin/reheat-as -o /here/out.o /here/a.s || exit 1
+            as -o plain.o a.s && cmp plain.o root/here/out.o
             """, "", "/usr/sbin:/sbin");
         Assert.True(outcome.ExitCode == 0, $"{outcome.ExitCode} {outcome.Errors}");
         Assert.Equal(list.Length > 0, outcome.Errors.Contains("no /proc", StringComparison.Ordinal));

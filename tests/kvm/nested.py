@@ -28,20 +28,20 @@ for m in MODULES; do $b insmod /$m.ko; done
 o=trans=virtio,version=9p2000.L
 $b mount -t 9p -o $o,ro,cache=loose root /root || $b poweroff -f
 $b mount -t proc none /root/proc; $b mount -t sysfs none /root/sys; $b mount -t devtmpfs none /root/dev
-$b mount -t tracefs none /root/sys/kernel/tracing; $b mount -t tmpfs none /root/tmp; $b mkdir /root/tmp/work
-$b mount -t 9p -o $o,cache=none work /root/tmp/work
-$b chroot /root /bin/sh /tmp/work/inside.sh
+$b mount -t tracefs none /root/sys/kernel/tracing; $b mount -t tmpfs none /root/tmp; $b mkdir /root/tmp/here
+$b mount -t 9p -o $o,cache=none work /root/tmp/here
+$b chroot /root /bin/sh /tmp/here/inside.sh
 $b sync; $b poweroff -f
 """
 
-INSIDE = """export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp REHEAT_KVM_PREPARED=/tmp/work/prepared
+INSIDE = """export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp REHEAT_KVM_PREPARED=/tmp/here/prepared
 cd /tmp
-/tmp/work/record.sh /tmp/work/out
+/tmp/here/record.sh /tmp/here/out
 """
 
 LINUX = """perf record -q -m 4096 -e {events} -o perf.data timeout {seconds} qemu-system-x86_64 -accel kvm -cpu qemu64 -m 192 -display none -serial none -vga none \\
-    -no-reboot -nic user,model=e1000 -kernel /tmp/work/bzImage -initrd /tmp/work/initrd -append "panic=-1 nokaslr quiet"
-perf script -i perf.data >/tmp/work/out/linux.txt
+    -no-reboot -nic user,model=e1000 -kernel /tmp/here/bzImage -initrd /tmp/here/initrd -append "panic=-1 nokaslr quiet"
+perf script -i perf.data >/tmp/here/out/linux.txt
 """
 
 
