@@ -21,6 +21,7 @@ def plain(text):
     # Registers hold digits too: only what follows a non-word character is a number.
     text = re.sub(r"(?<![\w%])-?(?:0x[0-9a-f]+|\d+)(?!\w)", number, text)
     text = text.replace("sym(%rip)", "sym").replace(",1)", ")")
+    text = re.sub(r"(?<=[ ,:])0\(%", "(%", text)    # %rbp and %r13 have a displacement, be it 0
     return re.sub("%[de]s:", "", text)   # the segments that are meant anyway
 
 
