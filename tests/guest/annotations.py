@@ -18,6 +18,8 @@ def plain(text):
     def number(match):
         value = int(match.group().replace("-", ""), 0) * (-1 if match.group().startswith("-") else 1)
         return str(value) if abs(value) < 4096 else "sym"
+    # A byte of -3 is one of 253.
+    text = re.sub(r"^((?:lock )?\w+b \$)(-\d+)(?=,)", lambda m: m.group(1) + str(int(m.group(2)) & 0xff), text)
     # Registers hold digits too: only what follows a non-word character is a number.
     text = re.sub(r"(?<![\w%])-?(?:0x[0-9a-f]+|\d+)(?!\w)", number, text)
     text = text.replace("sym(%rip)", "sym").replace(",1)", ")")
