@@ -87,7 +87,7 @@ typedef u64 rh_u64 __attribute__((aligned(8)));
 #define RH_FORMAT_VERSION	3u
 #define RH_HEADER_BYTES		4096u
 #define RH_RECORD_BYTES		32u
-#define RH_DEFAULT_CAPACITY	(1u << 20)		/* 32 MiB a ring: some ten seconds of a guest that scrolls a VGA console */
+#define RH_DEFAULT_CAPACITY	(1u << 21)		/* 64 MiB a ring: a whole boot that scrolls a VGA console, page tables included */
 
 /* What the instruction intended (design: "operation"). The same values as in the database. */
 enum rh_operation {

@@ -27,7 +27,7 @@ static const char help[] =
 	"\n"
 	"  --session DIR      the session directory; made if it is not there, refused if it holds a session\n"
 	"  --guest NAME       its name (default: guest)\n"
-	"  --ring-records N   records of the ring, a power of two (default 1048576)\n"
+	"  --ring-records N   records of the ring, a power of two (default 2097152)\n"
 	"  --no-rewrite       leave all sites as they are: everything traps\n"
 	"  --report FILE      what became of each site, a line each, written at the end; - is standard error\n"
 	"\n"
