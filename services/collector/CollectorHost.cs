@@ -8,12 +8,15 @@ using Reheat.Collector.Builds;
 using Reheat.Collector.Coverage;
 using Reheat.Collector.Health;
 using Reheat.Collector.Ingest;
+using Reheat.Collector.Limits;
 using Reheat.Collector.Reflection;
+using Reheat.Collector.Storage;
 using Reheat.Store.Builds;
 using Reheat.Store.Coverage;
 using Reheat.Store.Ingest;
 using Reheat.Store.Lists;
 using Reheat.Store.Migrations;
+using Reheat.Store.Storage;
 using Reheat.V1;
 using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
@@ -53,9 +56,13 @@ public static class CollectorHost
         services.AddSingleton<WedgeStore>().AddSingleton<SiteStore>().AddSingleton<IngestStore>();
         services.AddSingleton<BuildStore>().AddSingleton<PartStore>();
         services.AddSingleton<JobStore>().AddSingleton<AnnotationListStore>().AddSingleton<ByHandStore>().AddSingleton<CoverageStore>();
-        services.AddSingleton<KnownKeys>(_ => new KnownKeys());
+        services.AddSingleton<KeyTables>(_ => new KeyTables());
         services.AddSingleton<Committer>().AddHostedService(s => s.GetRequiredService<Committer>());
         services.AddSingleton<LeaseKeeper>().AddHostedService(s => s.GetRequiredService<LeaseKeeper>());
+        services.AddSingleton<PartitionStore>().AddSingleton<RemainderStore>().AddSingleton<RefusalStore>();
+        services.AddSingleton<Admission>();
+        services.AddSingleton<RefusalCounts>().AddHostedService(s => s.GetRequiredService<RefusalCounts>());
+        services.AddHostedService<Housekeeper>();
         services.AddSingleton<JobWatch>().AddHostedService(s => s.GetRequiredService<JobWatch>());
         return builder;
     }

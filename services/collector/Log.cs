@@ -45,6 +45,24 @@ internal static partial class Log
     [LoggerMessage(2014, LogLevel.Error, "wedge {Wedge}: the database refused: {Reason}")]
     public static partial void StreamBroke(ILogger log, Exception exception, string wedge, string reason);
 
+    [LoggerMessage(2015, LogLevel.Information, "partition {Partition} rolled up, {Rows} rows")]
+    public static partial void RolledUp(ILogger log, string partition, long rows);
+
+    [LoggerMessage(2016, LogLevel.Information, "partition {Partition} dropped: its time is over")]
+    public static partial void Dropped(ILogger log, string partition);
+
+    [LoggerMessage(2017, LogLevel.Information, "deleted what nobody will ask for again: {Marks} marks, {Wedges} wedges, {Jobs} jobs")]
+    public static partial void Deleted(ILogger log, int marks, int wedges, int jobs);
+
+    [LoggerMessage(2018, LogLevel.Warning, "housekeeping failed, next time it is tried again: {Reason}")]
+    public static partial void HousekeepingFailed(ILogger log, string reason);
+
+    [LoggerMessage(2019, LogLevel.Warning, "the database's clock says {Database:u}, this collector's {Own:u}: nothing is rolled up or dropped until they agree within an hour")]
+    public static partial void ClocksDiffer(ILogger log, DateTimeOffset database, DateTimeOffset own);
+
+    [LoggerMessage(2020, LogLevel.Warning, "{Refusals} counts of refusals are lost: {Reason}")]
+    public static partial void RefusalsLost(ILogger log, long refusals, string reason);
+
     [LoggerMessage(2011, LogLevel.Error, "committer stopped unexpectedly")]
     public static partial void CommitterDied(ILogger log, Exception exception);
 }

@@ -1,22 +1,55 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Reheat.Collector.Ingest.Wire;
 using Reheat.Store.Ingest;
 using Reheat.V1;
 
 namespace Reheat.Collector.Ingest;
 
-/// <summary>Checks a batch of the wire and folds its rows by dictionary index. One a stream: it keeps scratch arrays.</summary>
+/// <summary>Checks a batch of the wire and folds its rows by dictionary index, in one pass over its bytes. One a stream: it keeps scratch arrays.</summary>
 internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rings)
 {
     // 2^48 executions in one batch are no count but a mistake; sums of a group of such batches stay in 64 bits.
     private const ulong MaxCount = 1UL << 48;
 
-    private long[] _executions = [];
-    private long[] _elements = [];
-    private int[] _touched = [];
-
-    /// <summary>What is wrong with the batch, or null.</summary>
-    public string? Check(Batch batch)
+    private struct Tally
     {
-        int rows = batch.Site.Count;
+        public ulong Executions;
+        public ulong Elements;
+    }
+
+    private Tally[] _tallies = [];
+    private int[] _touched = [];
+    private int _distinct;
+
+    /// <summary>The rows of the batch, one for each site, in order of first mention.</summary>
+    /// <returns>Null, or what is wrong with the batch.</returns>
+    public string? Fold(WireBatch batch, out CountRow[] rows)
+    {
+        rows = [];
+        if (CheckFrame(batch) is { } wrong)
+            return wrong;
+        MakeRoom();
+        ulong executions = 0;
+        string? fault = batch.Traps.IsEmpty && batch.Elements.IsEmpty ? FoldOnes(batch.Site, ref executions) : FoldCounts(batch, ref executions);
+        (CountRow[] folded, ulong trapped) = Take();
+        if (fault is not null)
+            return fault;
+        if (CheckDrops(batch.Drops, executions, ref trapped) is { } wrongDrop)
+            return wrongDrop;
+        // A trap is at least one record; hits of rewritten sites are read in bulk and stand at no position.
+        if (trapped > batch.To - batch.From)
+            return $"{trapped} traps in {batch.To - batch.From} positions [{batch.From}, {batch.To}): a trap is at least one record";
+        rows = folded;
+        return null;
+    }
+
+    /// <summary>Dictionary indexes of the rows that <see cref="Fold"/> returned last; valid until its next call.</summary>
+    public ReadOnlySpan<int> Touched => _touched.AsSpan(0, _distinct);
+
+    private string? CheckFrame(WireBatch batch)
+    {
+        int rows = batch.Site.Rows;
         if (!rings.Contains(unchecked((int)batch.Ring)))
             return $"ring {batch.Ring} was not named in the hello";
         if (batch.From > batch.To || batch.To > long.MaxValue)
@@ -24,75 +57,143 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
         // Positions alone make a batch countable once: nothing may be counted that stands at none.
         if (batch.From == batch.To && (rows > 0 || batch.Drops.Count > 0))
             return $"positions [{batch.From}, {batch.To}) are none, with {rows} rows and {batch.Drops.Count} drops: an empty range carries counters alone";
-        if (batch.Traps.Count != 0 && batch.Traps.Count != rows)
-            return $"traps has {batch.Traps.Count} rows, site has {rows}: leave it empty or fill every row";
-        if (batch.Elements.Count != 0 && batch.Elements.Count != rows)
-            return $"elements has {batch.Elements.Count} rows, site has {rows}: leave it empty or fill every row";
+        if (!batch.Traps.IsEmpty && batch.Traps.Rows != rows)
+            return $"traps has {batch.Traps.Rows} rows, site has {rows}: leave it empty or fill every row";
+        if (!batch.Elements.IsEmpty && batch.Elements.Rows != rows)
+            return $"elements has {batch.Elements.Rows} rows, site has {rows}: leave it empty or fill every row";
+        // Views add the counters up over a wedge's rings.
+        return batch.Counters is { } c && ((ulong[])[c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious, c.Hits, c.DroppedHits]).Max() is > MaxCount and var counter
+            ? $"counters say {counter}: at most 2^48"
+            : null;
+    }
 
-        ulong trapped = 0, allExecutions = 0, allElements = 0, allRecords = 0;
-        for (int i = 0; i < rows; i++)
+    /// <summary>A row is one execution: what a sender that does not fold says of millions of records a second.</summary>
+    private string? FoldOnes(WireColumn site, ref ulong executions)
+    {
+        if (site.IsEmpty)
+            return null;
+        ref readonly byte bytes = ref site.First;
+        ref Tally tallies = ref MemoryMarshal.GetArrayDataReference(_tallies);
+        int[] touched = _touched;
+        uint known = (uint)dictionary.Count;
+        int distinct = 0, length = site.Length;
+        for (int at = 0; at < length;)
         {
-            if (batch.Site[i] >= dictionary.Count)
-                return $"site[{i}] is {batch.Site[i]}: the stream has named {dictionary.Count} sites";
-            ulong executions = batch.Traps.Count == 0 ? 1 : batch.Traps[i];
-            ulong elements = batch.Elements.Count == 0 ? executions : batch.Elements[i];
-            if (executions > MaxCount || elements > MaxCount || (allExecutions += executions) > MaxCount || (allElements += elements) > MaxCount)
-                return $"row {i} counts {executions} executions and {elements} elements: at most 2^48 in a batch";
-            if (dictionary.Key((int)batch.Site[i]).Outcome == Core.Outcome.Trap)
-                trapped += executions;
+            // Indexes of one and two bytes without a branch between them, which nobody could predict.
+            uint pair = Unsafe.ReadUnaligned<ushort>(in Unsafe.Add(ref Unsafe.AsRef(in bytes), at));
+            uint longer = (pair >> 7) & 1;
+            ulong index = (pair & 0x7f) | ((pair >> 1) & 0x3f80 & (uint)-(int)longer);
+            int next = at + 1 + (int)longer;
+            if ((pair & 0x8080) == 0x8080)
+            {
+                index = 0;
+                next = at;
+                int shift = 0;
+                byte b;
+                do
+                {
+                    b = Unsafe.Add(ref Unsafe.AsRef(in bytes), next++);
+                    index |= (ulong)(b & 0x7f) << shift;
+                    shift += 7;
+                }
+                while (b >= 0x80);
+                index = (uint)index;
+            }
+            if (index >= known)
+            {
+                _distinct = distinct;
+                return NoSuchSite(site, at, index);
+            }
+            ref Tally tally = ref Unsafe.Add(ref tallies, (nint)index);
+            if (tally.Executions++ == 0)
+                touched[distinct++] = (int)index;
+            at = next;
         }
-        foreach (Drop drop in batch.Drops)
+        _distinct = distinct;
+        executions = (ulong)site.Rows;
+        for (int i = 0; i < distinct; i++)
+        {
+            ref Tally tally = ref _tallies[touched[i]];
+            tally.Elements = tally.Executions;
+        }
+        return null;
+    }
+
+    private string? FoldCounts(WireBatch batch, ref ulong executions)
+    {
+        WireColumn.Cursor sites = batch.Site.Read(), traps = batch.Traps.Read(), stretched = batch.Elements.Read();
+        bool counted = !batch.Traps.IsEmpty, hasElements = !batch.Elements.IsEmpty;
+        ulong elements = 0;
+        _distinct = 0;
+        for (int row = 0; row < batch.Site.Rows; row++)
+        {
+            uint index = unchecked((uint)sites.Next());
+            if (index >= dictionary.Count)
+                return $"site[{row}] is {index}: the stream has named {dictionary.Count} sites";
+            ulong n = counted ? traps.Next() : 1;
+            ulong m = hasElements ? stretched.Next() : n;
+            if (n > MaxCount || m > MaxCount || (executions += n) > MaxCount || (elements += m) > MaxCount)
+                return $"row {row} counts {n} executions and {m} elements: at most 2^48 in a batch";
+            ref Tally tally = ref _tallies[index];
+            if ((tally.Executions | tally.Elements) == 0 && (n | m) != 0)
+                _touched[_distinct++] = (int)index;
+            tally.Executions += n;
+            tally.Elements += m;
+        }
+        return null;
+    }
+
+    private static string? CheckDrops(List<Drop> drops, ulong executions, ref ulong trapped)
+    {
+        ulong records = 0;
+        foreach (Drop drop in drops)
         {
             if ((int)drop.Reason is <= 0 or > short.MaxValue || drop.Traps > MaxCount || drop.Records > MaxCount || drop.Hits > MaxCount
-                || (allExecutions += drop.Traps + drop.Hits) > MaxCount || (allRecords += drop.Records) > MaxCount)
+                || (executions += drop.Traps + drop.Hits) > MaxCount || (records += drop.Records) > MaxCount)
             {
                 return $"drop of reason {drop.Reason} with {drop.Traps} traps and {drop.Records} records: reason must be set, counts at most 2^48 in a batch";
             }
             trapped += drop.Traps;
         }
-        // Views add the counters up over a wedge's rings.
-        if (batch.Counters is { } c && ((ulong[])[c.Traps, c.DroppedTraps, c.DroppedRecords, c.OutsideTraps, c.Spurious, c.Hits, c.DroppedHits]).Max() is > MaxCount and var counter)
-            return $"counters say {counter}: at most 2^48";
-        // A trap is at least one record; hits of rewritten sites are read in bulk and stand at no position.
-        return trapped > batch.To - batch.From
-            ? $"{trapped} traps in {batch.To - batch.From} positions [{batch.From}, {batch.To}): a trap is at least one record"
-            : null;
+        return null;
     }
 
-    /// <summary>The rows of a batch that passed <see cref="Check"/>, one for each site, in order of first mention.</summary>
-    public CountRow[] Fold(Batch batch)
+    /// <summary>Takes the tallies, and leaves them empty.</summary>
+    private (CountRow[] Rows, ulong Trapped) Take()
     {
-        if (_executions.Length < dictionary.Count)
+        var rows = new CountRow[_distinct];
+        ulong trapped = 0;
+        for (int i = 0; i < rows.Length; i++)
         {
-            int size = Math.Max(dictionary.Count, _executions.Length * 2);
-            Array.Resize(ref _executions, size);
-            Array.Resize(ref _elements, size);
-            Array.Resize(ref _touched, size);
+            int index = _touched[i];
+            ref Tally tally = ref _tallies[index];
+            rows[i] = new CountRow(dictionary.Number(index), (long)tally.Executions, (long)tally.Elements);
+            if (dictionary.OutcomeOf(index) == Core.Outcome.Trap)
+                trapped += tally.Executions;
+            tally = default;
         }
-        int distinct = 0;
-        bool counted = batch.Traps.Count != 0;
-        bool stretched = batch.Elements.Count != 0;
-        for (int i = 0; i < batch.Site.Count; i++)
-        {
-            int site = (int)batch.Site[i];
-            long executions = counted ? (long)batch.Traps[i] : 1;
-            long elements = stretched ? (long)batch.Elements[i] : executions;
-            if ((_executions[site] | _elements[site]) == 0 && (executions | elements) != 0)
-                _touched[distinct++] = site;
-            _executions[site] += executions;
-            _elements[site] += elements;
-        }
-        var rows = new CountRow[distinct];
-        for (int i = 0; i < distinct; i++)
-        {
-            int site = _touched[i];
-            rows[i] = new CountRow(dictionary.Key(site), _executions[site], _elements[site]);
-            _executions[site] = _elements[site] = 0;
-        }
-        Touched = _touched.AsMemory(0, distinct);
-        return rows;
+        return (rows, trapped);
     }
 
-    /// <summary>Dictionary indexes of the rows that <see cref="Fold"/> returned last; valid until its next call.</summary>
-    public ReadOnlyMemory<int> Touched { get; private set; }
+    private string NoSuchSite(WireColumn site, int at, ulong index)
+    {
+        int row = 0;
+        WireColumn.Cursor numbers = site.Read();
+        while (numbers.Position(site.Length) < at)
+        {
+            numbers.Next();
+            row++;
+        }
+        return $"site[{row}] is {index}: the stream has named {dictionary.Count} sites";
+    }
+
+    private void MakeRoom()
+    {
+        _distinct = 0;
+        if (_tallies.Length >= dictionary.Count)
+            return;
+        int size = Math.Max(dictionary.Count, Math.Min(_tallies.Length * 2, dictionary.Count + 4096));
+        _tallies = new Tally[size];
+        _touched = new int[size];
+    }
 }

@@ -13,12 +13,15 @@ namespace Reheat.Collector.Ingest;
 /// database slows the streams down by flow control and never grows memory.
 /// </summary>
 internal sealed class Committer(
-    IngestStore ingest, SiteStore sites, TargetStore targets, KnownKeys known, LeaseKeeper streams, ServiceHealth health, CollectorOptions options,
+    IngestStore ingest, SiteStore sites, TargetStore targets, KeyTables keys, LeaseKeeper streams, ServiceHealth health, CollectorOptions options,
     TimeProvider clock, ILogger<Committer> log)
     : BackgroundService
 {
-    // Distinct rows of one transaction: beyond that a commit takes so long that acknowledgements lag.
-    private const int MaxGroupRows = 200_000;
+    // Rows of one transaction before they are folded: beyond that a commit takes so long that acknowledgements lag.
+    private const int MaxGroupRows = 1_000_000;
+
+    // What is known of instruction bytes is looked at anew after so long: the recompiler may have come to doubt them.
+    private static readonly TimeSpan CodePeriod = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
@@ -26,8 +29,21 @@ internal sealed class Committer(
     private readonly Channel<PendingBatch> _queue = Channel.CreateBounded<PendingBatch>(
         new BoundedChannelOptions(options.QueuedBatches) { SingleReader = true });
 
-    /// <summary>Waits for room in the queue.</summary>
-    public ValueTask EnqueueAsync(PendingBatch batch, CancellationToken cancel) => _queue.Writer.WriteAsync(batch, cancel);
+    private long _queuedRows;
+    private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Waits for room in the queue: for batches, and for the rows in them.</summary>
+    public async ValueTask EnqueueAsync(PendingBatch batch, CancellationToken cancel)
+    {
+        while (Volatile.Read(ref _queuedRows) > options.QueuedRows)
+        {
+            Task room = Volatile.Read(ref _room).Task;
+            if (Volatile.Read(ref _queuedRows) > options.QueuedRows)
+                await room.WaitAsync(cancel);
+        }
+        Interlocked.Add(ref _queuedRows, batch.Batch.Rows.Length);
+        await _queue.Writer.WriteAsync(batch, cancel);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -38,8 +54,9 @@ internal sealed class Committer(
                 await Task.Delay(options.CommitInterval, clock, stoppingToken);
                 List<PendingBatch> group = TakeGroup();
                 await CommitAsync(group, stoppingToken);
-                foreach (PendingBatch pending in group)
-                    pending.Stream.Decided(pending);
+                Interlocked.Add(ref _queuedRows, -group.Sum(p => (long)p.Batch.Rows.Length));
+                Interlocked.Exchange(ref _room, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+                Decide(group);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -51,6 +68,24 @@ internal sealed class Committer(
             Log.CommitterDied(log, e);
             throw;
         }
+    }
+
+    /// <summary>Tells the streams. Acknowledgements are cumulative: one a ring, with the last of its batches.</summary>
+    private static void Decide(List<PendingBatch> group)
+    {
+        var later = new HashSet<(StreamSession, int)>();
+        var acknowledge = new bool[group.Count];
+        for (int i = group.Count - 1; i >= 0; i--)
+        {
+            IngestBatch batch = group[i].Batch;
+            // A refusal between two acknowledgements must find its place.
+            if (batch.Fate is BatchFate.Counted or BatchFate.Duplicate)
+                acknowledge[i] = later.Add((group[i].Stream, batch.Ring));
+            else
+                later.Remove((group[i].Stream, batch.Ring));
+        }
+        for (int i = 0; i < group.Count; i++)
+            group[i].Stream.Decided(group[i], acknowledge[i]);
     }
 
     private List<PendingBatch> TakeGroup()
@@ -88,7 +123,7 @@ internal sealed class Committer(
             catch (DatabaseReplacedException e)
             {
                 Log.DatabaseReplaced(log, e.Message);
-                known.Clear();
+                keys.Clear();
                 targets.Forget();
                 var reason = new Status(StatusCode.Unavailable, $"{e.Message} — connect again");
                 streams.EndAll(reason);
@@ -138,19 +173,35 @@ internal sealed class Committer(
         // that were never counted, so it teaches nothing.
         PendingBatch[] taken = [.. group.Where(p => p.Batch.Fate is BatchFate.Counted or BatchFate.Duplicate)];
         // Each stream is asked once for each site that it names, also if others have named it before: what they told may be doubted.
-        SiteId[] named = [.. taken.SelectMany(p => p.NamedSites).Distinct()];
-        if (named.Length > 0)
+        int period = 1 + (int)(clock.GetTimestamp() / (CodePeriod.TotalSeconds * clock.TimestampFrequency));
+        var unsure = new HashSet<SiteId>();
+        foreach (PendingBatch pending in taken)
         {
-            HashSet<SiteId> without = [.. await sites.WithoutCodeAsync(named, cancel)];
-            foreach (StreamSession stream in taken.Select(p => p.Stream).Distinct())
-                stream.Want(without);
+            StreamDictionary dictionary = pending.Stream.Dictionary;
+            unsure.UnionWith(pending.Named.Where(i => !dictionary.Keys.HasCode(dictionary.Number(i), period)).Select(i => dictionary.Site(i).Site));
+        }
+        if (unsure.Count > 0)
+        {
+            HashSet<SiteId> without = [.. await sites.WithoutCodeAsync(unsure, cancel)];
+            foreach (PendingBatch pending in taken)
+            {
+                StreamDictionary dictionary = pending.Stream.Dictionary;
+                List<int> wanted = [];
+                foreach (int index in pending.Named)
+                {
+                    if (without.Contains(dictionary.Site(index).Site))
+                        wanted.Add(index);
+                    else if (unsure.Contains(dictionary.Site(index).Site))
+                        dictionary.Keys.SetHasCode(dictionary.Number(index), period);
+                }
+                if (wanted.Count > 0)
+                    pending.Stream.Want(wanted);
+            }
         }
         foreach (PendingBatch pending in taken.Where(p => p.Batch.Fate == BatchFate.Counted))
         {
-            foreach (SiteRef site in pending.Batch.NewSites)
-                known.Add(site.Site);
-            foreach (CountKey key in pending.NewKeys)
-                known.Add(key);
+            foreach (int key in pending.Batch.NewKeys)
+                pending.Batch.Keys.SetStored(key);
         }
     }
 }

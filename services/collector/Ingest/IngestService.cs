@@ -1,6 +1,8 @@
 using Grpc.Core;
 using Npgsql;
 using Reheat.Collector.Health;
+using Reheat.Collector.Ingest.Wire;
+using Reheat.Collector.Limits;
 using Reheat.Core;
 using Reheat.Store.Ingest;
 using Reheat.V1;
@@ -9,26 +11,29 @@ namespace Reheat.Collector.Ingest;
 
 /// <summary>The service <c>reheat.v1.TraceIngest</c>: one call is one wedge's stream.</summary>
 internal sealed class IngestService(
-    WedgeStore wedges, TargetStore targets, SiteStore sites, Committer committer, LeaseKeeper leases, KnownKeys known,
-    CollectorOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<IngestService> log) : TraceIngest.TraceIngestBase
+    WedgeStore wedges, TargetStore targets, SiteStore sites, Committer committer, LeaseKeeper leases, KeyTables keys, Admission admission, RefusalCounts refusals,
+    CollectorOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<IngestService> log) : IngestServiceBase
 {
     // A client that is ended and still reads gets the answers that were waiting, and then the reason; one that does not read is cut off.
     private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(5);
 
     /// <inheritdoc/>
     public override async Task Ingest(
-        IAsyncStreamReader<IngestRequest> requestStream, IServerStreamWriter<IngestResponse> responseStream, ServerCallContext context)
+        IAsyncStreamReader<WireRequest> requestStream, IServerStreamWriter<IngestResponse> responseStream, ServerCallContext context)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         CancellationToken cancel = ending.Token;
         Hello? hello = null;
         StreamSession? session = null;
+        Admitted? admitted = null;
         try
         {
-            if (!await requestStream.MoveNext(cancel) || requestStream.Current.MessageCase != IngestRequest.MessageOneofCase.Hello)
-                throw Invalid("the first request must be a hello");
-            hello = requestStream.Current.Hello;
-            session = await OpenAsync(hello, cancel);
+            using (WireRequest? first = await requestStream.MoveNext(cancel) ? requestStream.Current : null)
+                hello = first?.Hello ?? throw Invalid("the first request must be a hello");
+            if (HelloCheck.Wrong(hello) is { } wrong)
+                throw Invalid(wrong);
+            admitted = Admit(context.RequestHeaders, hello);
+            session = await OpenAsync(hello, admitted, cancel);
             Task answering = AnswerAsync(session, responseStream, cancel);
             try
             {
@@ -78,87 +83,150 @@ internal sealed class IngestService(
         {
             if (session is not null)
                 await CloseAsync(session);
+            admitted?.Dispose();
         }
     }
 
-    private async Task<StreamSession> OpenAsync(Hello hello, CancellationToken cancel)
+    private Admitted Admit(Metadata headers, Hello hello)
     {
-        if (HelloCheck.Wrong(hello) is { } wrong)
-            throw Invalid(wrong);
-        DateTimeOffset began = DateTimeOffset.UnixEpoch.AddTicks(hello.EpochUnixNs / 100);
-        if (began < clock.GetUtcNow() - options.Retention)
+        try
         {
-            throw Refused(hello, new Status(StatusCode.FailedPrecondition,
-                $"epoch {hello.Epoch:x16} of wedge {hello.Wedge} began at {began:u}, before the {options.Retention.TotalDays:0.#} days that are kept: " +
-                "what it counted may be counted already — start a new session of the wedge"));
+            Admitted admitted = admission.Enter(headers, hello.Wedge);
+            if (hello.Images.Count <= options.MaxImages)
+                return admitted;
+            admitted.Dispose();
+            refusals.Count($"wedge:{hello.Wedge}", nameof(options.MaxImages), options.MaxImages, hello.Images.Count);
+            throw new RpcException(new Status(StatusCode.ResourceExhausted,
+                $"hello of wedge {hello.Wedge} names {hello.Images.Count} images: at most {options.MaxImages} (Collector:MaxImages)"));
         }
+        catch (RpcException e)
+        {
+            throw Refused(hello, e.Status);
+        }
+    }
+
+    private async Task<StreamSession> OpenAsync(Hello hello, Admitted admitted, CancellationToken cancel)
+    {
+        DateTimeOffset began = DateTimeOffset.UnixEpoch.AddTicks(hello.EpochUnixNs / 100);
         LeaseGrant grant = await wedges.OpenAsync(
             new WedgeHello(hello.Wedge, hello.Kind, hello.Version, hello.Host, hello.Guest, unchecked((long)hello.Agent),
                 unchecked((long)hello.Epoch), began, [.. hello.Rings.Select(r => unchecked((int)r))]),
-            options.Lease, cancel);
+            options.Lease, clock.GetUtcNow() - options.Retention, cancel);
+        if (grant.IsForgotten)
+        {
+            throw Refused(hello, new Status(StatusCode.FailedPrecondition,
+                $"epoch {hello.Epoch:x16} of wedge {hello.Wedge} began at {began:u}, before the {options.Retention.TotalDays:0.#} days that are kept, and nothing is known of it: " +
+                "what it counted may be counted already — start a new session of the wedge"));
+        }
         if (grant.HeldUntil is { } until)
         {
             throw Refused(hello, new Status(StatusCode.AlreadyExists,
                 $"another agent holds wedge {hello.Wedge} until {until:u} and may renew it — give each wedge a name of its own, or wait"));
         }
-        var dictionary = new StreamDictionary([.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, options.MaxSites);
-        var session = new StreamSession(hello, grant, dictionary, known, options.MaxUnreadAnswers) { LastHeard = clock.GetTimestamp() };
+        var dictionary = new StreamDictionary(keys.Current, [.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, options.MaxSites);
+        var session = new StreamSession(hello, grant, dictionary, options.MaxUnreadAnswers)
+        {
+            LastHeard = clock.GetTimestamp(),
+            Rates = [new RateLimit(options.MaxRecordsPerSecond, clock), .. admitted.Rate is { } shared ? [shared] : Array.Empty<RateLimit>()],
+        };
         leases.Add(session);
         Log.StreamOpened(log, hello.Wedge, hello.Guest, hello.Host, hello.Epoch, hello.Rings.Count, grant.Lease);
         var welcome = new Welcome
         {
             Lease = grant.Lease,
             LeaseSeconds = (uint)Math.Ceiling(options.Lease.TotalSeconds),
-            Limits = new Limits { MaxBatchRows = (uint)options.MaxBatchRows, MaxRequestBytes = CollectorHost.MaxRequestBytes, MaxSites = (uint)options.MaxSites },
+            Limits = new V1.Limits { MaxBatchRows = (uint)options.MaxBatchRows, MaxRequestBytes = CollectorHost.MaxRequestBytes, MaxSites = (uint)options.MaxSites },
         };
         welcome.Marks.AddRange(grant.Marks.OrderBy(m => m.Key).Select(m => new RingPosition { Ring = (uint)m.Key, Position = (ulong)m.Value }));
         session.Answer(new IngestResponse { Welcome = welcome });
         return session;
     }
 
-    private async Task ReceiveAsync(StreamSession session, IAsyncStreamReader<IngestRequest> requests, CancellationToken cancel)
+    private async Task ReceiveAsync(StreamSession session, IAsyncStreamReader<WireRequest> requests, CancellationToken cancel)
     {
         while (!session.Ended.IsCompleted && await requests.MoveNext(cancel))
         {
             session.LastHeard = clock.GetTimestamp();
-            switch (requests.Current.MessageCase)
+            using WireRequest request = requests.Current;
+            if (request.Batch is { } batch)
+                await ReceiveBatchAsync(session, batch, cancel);
+            else if (request.SiteBytes is { } bytes)
+                await ReceiveCodeAsync(session, bytes, cancel);
+            else
+                throw Invalid($"a {request.Case} cannot follow the hello: expected a batch or site_bytes");
+        }
+    }
+
+    private async Task ReceiveBatchAsync(StreamSession session, WireBatch batch, CancellationToken cancel)
+    {
+        if (batch.Site.Rows > options.MaxBatchRows)
+        {
+            throw Exceeded(session, batch, ColumnFault.Limit(
+                nameof(options.MaxBatchRows), options.MaxBatchRows, batch.Site.Rows, $"{batch.Site.Rows} rows: at most {options.MaxBatchRows} a batch"));
+        }
+        if (batch.NewSites is { } columns && await session.Dictionary.AppendAsync(columns, options.MaxBatchRows, cancel) is { } fault)
+            throw Exceeded(session, batch, fault);
+        (TimeBucket bucket, bool clamped) = options.Buckets.Of(clock.GetUtcNow(), batch.AgeNs);
+        if (session.Prepare(batch, bucket, clamped, out PendingBatch? pending) is { } malformed)
+            throw Invalid(Refusal(session, batch, malformed));
+        if (await TooManySitesAsync(session, pending!.Batch, cancel) is { } tooMany)
+        {
+            session.Refuse(batch.Ring, batch.From, batch.To, RefusalReason.Limit, batch.From, Refusal(session, batch, tooMany));
+            session.Withdraw();
+            return;
+        }
+        await committer.EnqueueAsync(pending, cancel);
+        await SlowDownAsync(session, (long)(batch.To - batch.From), cancel);
+    }
+
+    /// <summary>What is wrong with a batch of a wedge that has added as many sites as it may, and names one that nobody knows; or null.</summary>
+    private async ValueTask<string?> TooManySitesAsync(StreamSession session, IngestBatch batch, CancellationToken cancel)
+    {
+        if (batch.NewKeys.Count == 0 || session.AddedSites < options.MaxNewSites)
+            return null;
+        int unknown = await sites.CountUnknownAsync([.. batch.NewKeys.Select(k => batch.Keys.Site(k).Site).Distinct()], cancel);
+        if (unknown == 0)
+            return null;
+        refusals.Count($"wedge:{session.Identity.Wedge}", nameof(options.MaxNewSites), options.MaxNewSites, session.AddedSites + unknown);
+        return $"the wedge has added {session.AddedSites} sites and names {unknown} more: at most {options.MaxNewSites} a wedge (Collector:MaxNewSites)";
+    }
+
+    /// <summary>Waits where a rate is exceeded, and says so: records that wait are not lost, and flow control holds back those behind them.</summary>
+    private async Task SlowDownAsync(StreamSession session, long records, CancellationToken cancel)
+    {
+        foreach (RateLimit rate in session.Rates)
+        {
+            TimeSpan wait = rate.Take(records);
+            if (wait == TimeSpan.Zero)
+                continue;
+            refusals.Count($"wedge:{session.Identity.Wedge}", nameof(options.MaxRecordsPerSecond), rate.PerSecond, records);
+            session.Answer(new IngestResponse
             {
-                case IngestRequest.MessageOneofCase.Batch:
-                    await ReceiveBatchAsync(session, requests.Current.Batch, cancel);
-                    break;
-                case IngestRequest.MessageOneofCase.SiteBytes:
-                    await ReceiveCodeAsync(session, requests.Current.SiteBytes, cancel);
-                    break;
-                default:
-                    throw Invalid($"a {requests.Current.MessageCase} cannot follow the hello: expected a batch or site_bytes");
+                SlowDown = new SlowDown
+                {
+                    Milliseconds = (uint)wait.TotalMilliseconds,
+                    Reason = $"more than {rate.PerSecond} records a second (Collector:MaxRecordsPerSecond)",
+                },
+            });
+            for (; wait > TimeSpan.Zero; wait -= TimeSpan.FromSeconds(1))
+            {
+                await Task.Delay(wait < TimeSpan.FromSeconds(1) ? wait : TimeSpan.FromSeconds(1), clock, cancel);
+                session.LastHeard = clock.GetTimestamp(); // who is made to wait keeps its lease
             }
         }
     }
 
-    private async Task ReceiveBatchAsync(StreamSession session, Batch batch, CancellationToken cancel)
+    private RpcException Exceeded(StreamSession session, WireBatch batch, ColumnFault fault)
     {
-        int firstNew = session.Dictionary.Count;
-        if (batch.Site.Count > options.MaxBatchRows)
-        {
-            throw new RpcException(new Status(StatusCode.ResourceExhausted,
-                $"batch of ring {batch.Ring} [{batch.From}, {batch.To}): {batch.Site.Count} rows: at most {options.MaxBatchRows} a batch"));
-        }
-        if (batch.NewSites is { } columns && await session.Dictionary.AppendAsync(columns, options.MaxBatchRows, cancel) is { } fault)
-        {
-            Log.BatchRefused(log, session.Identity.Wedge, batch.Ring, batch.From, batch.To, fault.Message);
-            throw new RpcException(new Status(fault.Status, $"batch of ring {batch.Ring} [{batch.From}, {batch.To}): {fault.Message}"));
-        }
-        session.Index(firstNew);
-        if (session.Check(batch) is { } malformed)
-        {
-            Log.BatchRefused(log, session.Identity.Wedge, batch.Ring, batch.From, batch.To, malformed);
-            throw Invalid($"batch of ring {batch.Ring} [{batch.From}, {batch.To}): {malformed}");
-        }
-        DateTimeOffset now = clock.GetUtcNow();
-        DateTimeOffset oldest = now - options.Retention;
-        DateTimeOffset at = batch.AgeNs / 100 > (ulong)options.Retention.Ticks ? oldest : now - TimeSpan.FromTicks((long)(batch.AgeNs / 100));
-        var bucket = new DateTime(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerMinute), DateTimeKind.Utc);
-        await committer.EnqueueAsync(session.Prepare(batch, bucket, clamped: at == oldest), cancel);
+        if (fault.Exceeded is { } limit)
+            refusals.Count($"wedge:{session.Identity.Wedge}", limit.Setting, limit.Allowed, limit.Asked);
+        return new RpcException(new Status(fault.Status, Refusal(session, batch, fault.Message)));
+    }
+
+    private string Refusal(StreamSession session, WireBatch batch, string why)
+    {
+        Log.BatchRefused(log, session.Identity.Wedge, batch.Ring, batch.From, batch.To, why);
+        return $"batch of ring {batch.Ring} [{batch.From}, {batch.To}): {why}";
     }
 
     private async Task ReceiveCodeAsync(StreamSession session, SiteBytes bytes, CancellationToken cancel)

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Reheat.Collector.Limits;
 using Reheat.Core;
 using Reheat.Store.Ingest;
 using Reheat.V1;
@@ -6,21 +7,27 @@ using Reheat.V1;
 namespace Reheat.Collector.Ingest;
 
 /// <summary>
-/// The sites that one stream has named, by index. Keys are computed once here, so that a row of a batch costs an array access.
+/// The sites that one stream has named, by index. Keys are looked up once here, so that a row of a batch costs an array access; what they are stands in
+/// the table that all streams share, as ten thousand streams of one build name the same sites.
 /// </summary>
-internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStore targets, int maxSites, int maxKinds = 4096)
+internal sealed class StreamDictionary(KeyTable keys, IReadOnlyList<BuildId> images, TargetStore targets, int maxSites, int maxKinds = 4096)
 {
     private readonly record struct Kind(Core.Operation Operation, byte Size, short Target, Core.Outcome Outcome);
 
     private readonly List<Kind> _kinds = [];
-    private readonly List<SiteRef> _sites = [];
-    private readonly List<CountKey> _keys = [];
+    private int[] _numbers = [];
+    private Core.Outcome[] _outcomes = [];
 
-    public int Count => _keys.Count;
+    public int Count { get; private set; }
 
-    public CountKey Key(int index) => _keys[index];
+    public KeyTable Keys => keys;
 
-    public SiteRef Site(int index) => _sites[index];
+    /// <summary>The key's number in the table.</summary>
+    public int Number(int index) => _numbers[index];
+
+    public Core.Outcome OutcomeOf(int index) => _outcomes[index];
+
+    public SiteRef Site(int index) => keys.Site(_numbers[index]);
 
     /// <summary>Appends entries.</summary>
     /// <returns>Null, or what is wrong; nothing is appended then, and the stream cannot go on: later indexes would mean other sites.</returns>
@@ -28,15 +35,15 @@ internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStor
     {
         int rows = columns.AddressDelta.Count;
         if (rows > maxRows)
-            return new ColumnFault(StatusCode.ResourceExhausted, $"new_sites has {rows} rows: at most {maxRows} a batch");
-        if (_keys.Count + rows > maxSites)
-            return new ColumnFault(StatusCode.ResourceExhausted, $"the stream names {_keys.Count + rows} sites: at most {maxSites} a stream");
+            return ColumnFault.Limit("MaxBatchRows", maxRows, rows, $"new_sites has {rows} rows: at most {maxRows} a batch");
+        if (Count + rows > maxSites)
+            return ColumnFault.Limit("MaxSites", maxSites, Count + rows, $"the stream names {Count + rows} sites: at most {maxSites} a stream");
         if (columns.Kind.Count != rows)
             return new ColumnFault(StatusCode.InvalidArgument, $"new_sites.kind has {columns.Kind.Count} rows, address_delta has {rows}: they must be equal");
         if (columns.Image.Count != 0 && columns.Image.Count != rows)
             return new ColumnFault(StatusCode.InvalidArgument, $"new_sites.image has {columns.Image.Count} rows, address_delta has {rows}: leave it empty or fill every row");
         if (_kinds.Count + columns.NewKinds.Count > maxKinds)
-            return new ColumnFault(StatusCode.ResourceExhausted, $"the stream names {_kinds.Count + columns.NewKinds.Count} kinds: at most {maxKinds} a stream");
+            return ColumnFault.Limit("MaxKinds", maxKinds, _kinds.Count + columns.NewKinds.Count, $"the stream names {_kinds.Count + columns.NewKinds.Count} kinds: at most {maxKinds} a stream");
 
         var kinds = new List<Kind>(columns.NewKinds.Count);
         foreach (SiteKind kind in columns.NewKinds)
@@ -45,7 +52,7 @@ internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStor
                 return new ColumnFault(StatusCode.InvalidArgument, wrong);
             if (await targets.GetOrAddAsync(kind.Target, cancel) is not { } target)
             {
-                return new ColumnFault(StatusCode.ResourceExhausted,
+                return ColumnFault.Limit("MaxTargets", targets.Limit, targets.Limit + 1,
                     $"new_kinds.target \"{kind.Target}\" is new, and the database has {targets.Limit} target names: it takes at most {targets.Limit} (Collector:MaxTargets)");
             }
             kinds.Add(new Kind((Core.Operation)kind.Operation, (byte)kind.Size, target, (Core.Outcome)kind.Outcome));
@@ -60,6 +67,12 @@ internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStor
         }
 
         _kinds.AddRange(kinds);
+        if (_numbers.Length < Count + rows)
+        {
+            int size = Math.Max(Count + rows, Math.Min(_numbers.Length * 2, Count + rows + 4096));
+            Array.Resize(ref _numbers, size);
+            Array.Resize(ref _outcomes, size);
+        }
         ulong address = 0;
         for (int i = 0; i < rows; i++)
         {
@@ -68,8 +81,8 @@ internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStor
             BuildId image = images[columns.Image.Count == 0 ? 0 : (int)columns.Image[i]];
             var site = new SiteRef(SiteId.Of(image, new ImageAddress(address)), image, new ImageAddress(address));
             Kind kind = _kinds[(int)columns.Kind[i]];
-            _sites.Add(site);
-            _keys.Add(new CountKey(site.Site, kind.Operation, kind.Size, kind.Target, kind.Outcome));
+            _numbers[Count] = keys.NumberOf(new CountKey(site.Site, kind.Operation, kind.Size, kind.Target, kind.Outcome), site);
+            _outcomes[Count++] = kind.Outcome;
         }
         return null;
     }
@@ -85,4 +98,12 @@ internal sealed class StreamDictionary(IReadOnlyList<BuildId> images, TargetStor
 }
 
 /// <summary>Why a stream's columns cannot be taken.</summary>
-internal readonly record struct ColumnFault(StatusCode Status, string Message);
+/// <param name="Status">What the stream ends with.</param>
+/// <param name="Message">What, where, the value.</param>
+/// <param name="Exceeded">The limit, if it is one.</param>
+internal readonly record struct ColumnFault(StatusCode Status, string Message, ExceededLimit? Exceeded = null)
+{
+    /// <summary>A limit is exceeded.</summary>
+    public static ColumnFault Limit(string setting, long allowed, long asked, string message) =>
+        new(StatusCode.ResourceExhausted, message, new ExceededLimit(setting, allowed, asked));
+}

@@ -1,6 +1,8 @@
-using System.Collections.Concurrent;
+using System.Collections;
 using System.Threading.Channels;
 using Grpc.Core;
+using Reheat.Collector.Ingest.Wire;
+using Reheat.Collector.Limits;
 using Reheat.Core;
 using Reheat.Store.Ingest;
 using Reheat.V1;
@@ -13,22 +15,21 @@ internal sealed class StreamSession
     // Bounded, and nobody waits for room: the committer serves all streams, and must not stand still for one that reads nothing.
     private readonly Channel<IngestResponse> _answers;
     private readonly int _maxUnread;
-    private readonly HashSet<SiteId> _named = [];
-    private readonly ConcurrentDictionary<SiteId, byte> _asked = new();
-    private readonly ConcurrentDictionary<SiteId, uint> _indexes = new();
     private readonly BatchDecoder _decoder;
-    private readonly KnownKeys _known;
+    private readonly Lock _askedLock = new();
+    private readonly BitArray _named = new(0);
+    private Dictionary<SiteId, bool>? _asked; // true once told; as a rule nothing is asked for
     private readonly TaskCompletionSource<Status> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _underWay;
     private volatile bool _inputEnded;
 
-    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, KnownKeys known, int maxUnread)
+    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, int maxUnread)
     {
         _maxUnread = maxUnread;
         _answers = Channel.CreateBounded<IngestResponse>(new BoundedChannelOptions(maxUnread) { SingleReader = true });
         Dictionary = dictionary;
-        _known = known;
         _decoder = new BatchDecoder(dictionary, [.. hello.Rings.Select(r => unchecked((int)r))]);
+        AddedSites = grant.NewSites;
         Identity = new StreamIdentity(hello.Wedge, unchecked((long)hello.Epoch), grant.Lease, WedgeSketch.BitOf(hello.Wedge));
     }
 
@@ -39,52 +40,61 @@ internal sealed class StreamSession
     /// <summary>Completes, with the status for the client, when the collector ends the stream: its lease is lost, say, or its answers are not read.</summary>
     public Task<Status> Ended => _ended.Task;
 
+    /// <summary>Sites that its wedge was the first to name, as far as is committed.</summary>
+    public long AddedSites { get; private set; }
+
+    /// <summary>The rates that it is held to.</summary>
+    public IReadOnlyList<RateLimit> Rates { get; init; } = [];
+
     /// <summary>When the last message came, by the collector's monotonic clock.</summary>
     public long LastHeard { get; set; }
 
     public ChannelReader<IngestResponse> Answers => _answers.Reader;
 
-    /// <summary>What is wrong with the batch's columns, or null.</summary>
-    public string? Check(Batch batch) => _decoder.Check(batch);
-
-    /// <summary>Remembers which index a site has, for <see cref="Want"/>.</summary>
-    public void Index(int firstNew)
+    /// <summary>Checks and folds a batch, and makes it ready for the committer.</summary>
+    /// <returns>Null, or what is wrong with the batch.</returns>
+    public string? Prepare(WireBatch batch, TimeBucket bucket, bool clamped, out PendingBatch? pending)
     {
-        for (int i = firstNew; i < Dictionary.Count; i++)
-            _indexes.TryAdd(Dictionary.Site(i).Site, (uint)i);
-    }
-
-    /// <summary>Makes a checked batch ready for the committer.</summary>
-    public PendingBatch Prepare(Batch batch, DateTime bucket, bool clamped)
-    {
-        CountRow[] rows = _decoder.Fold(batch);
-        var newSites = new List<SiteRef>();
-        var newKeys = new List<CountKey>();
-        var named = new List<SiteId>();
-        var images = new HashSet<BuildId>();
-        foreach (int index in _decoder.Touched.Span)
+        pending = null;
+        if (_decoder.Fold(batch, out CountRow[] rows) is { } wrong)
+            return wrong;
+        KeyTable keys = Dictionary.Keys;
+        if (_named.Length < Dictionary.Count)
+            _named.Length = Dictionary.Count;
+        List<int> newKeys = [], named = [];
+        HashSet<BuildId> images = [];
+        long traps = 0, hits = 0;
+        ReadOnlySpan<int> touched = _decoder.Touched;
+        for (int i = 0; i < rows.Length; i++)
         {
-            CountKey key = Dictionary.Key(index);
-            if (_named.Add(key.Site))
-                named.Add(key.Site);
-            if (_known.Contains(key))
+            int index = touched[i];
+            if (Dictionary.OutcomeOf(index) == Core.Outcome.Trap)
+                traps += rows[i].Executions;
+            else
+                hits += rows[i].Executions;
+            if (!_named[index])
+            {
+                _named[index] = true;
+                named.Add(index);
+            }
+            if (keys.IsStored(rows[i].Key))
                 continue;
-            SiteRef site = Dictionary.Site(index);
-            newKeys.Add(key);
-            images.Add(site.Image);
-            if (!_known.Contains(site.Site))
-                newSites.Add(site);
+            newKeys.Add(rows[i].Key);
+            images.Add(keys.Site(rows[i].Key).Image);
         }
         Interlocked.Increment(ref _underWay);
-        return new PendingBatch(
+        pending = new PendingBatch(
             new IngestBatch
             {
                 Stream = Identity,
                 Ring = unchecked((int)batch.Ring),
                 From = (long)batch.From,
                 To = (long)batch.To,
+                Keys = keys,
                 Rows = rows,
-                NewSites = [.. newSites],
+                Traps = traps,
+                Hits = hits,
+                NewKeys = newKeys,
                 Drops = [.. batch.Drops.Select(d => new DropRow((short)d.Reason, (long)d.Traps, (long)d.Records, (long)d.Hits))],
                 Counters = batch.Counters is { } c
                     ? new WedgeCounters(
@@ -92,17 +102,22 @@ internal sealed class StreamSession
                     : null,
                 Bucket = bucket,
                 Clamped = clamped,
-            }, newKeys, [.. images], named, this);
+            }, images, named, this);
+        return null;
     }
 
     /// <summary>Called by the committer when a batch's fate is known.</summary>
-    public void Decided(PendingBatch pending)
+    /// <param name="pending">The batch.</param>
+    /// <param name="acknowledge">False if a batch that is decided next is of the same ring, and its acknowledgement is for both.</param>
+    public void Decided(PendingBatch pending, bool acknowledge)
     {
         IngestBatch batch = pending.Batch;
         switch (batch.Fate)
         {
             case BatchFate.Counted or BatchFate.Duplicate:
-                Answer(new IngestResponse { Ack = new Ack { Ring = (uint)batch.Ring, Position = (ulong)batch.Mark } });
+                AddedSites += batch.AddedSites;
+                if (acknowledge)
+                    Answer(new IngestResponse { Ack = new Ack { Ring = (uint)batch.Ring, Position = (ulong)batch.Mark } });
                 break;
             case BatchFate.Gap or BatchFate.Overlap:
                 Refuse((uint)batch.Ring, (ulong)batch.From, (ulong)batch.To,
@@ -119,6 +134,12 @@ internal sealed class StreamSession
                 End(new Status(StatusCode.Aborted, $"another agent holds wedge {Identity.Wedge} now — stop one of the two"));
                 break;
         }
+        Withdraw();
+    }
+
+    /// <summary>A batch that was prepared will not be decided, or has been.</summary>
+    public void Withdraw()
+    {
         if (Interlocked.Decrement(ref _underWay) == 0 && _inputEnded)
             _answers.Writer.TryComplete();
     }
@@ -129,21 +150,34 @@ internal sealed class StreamSession
             Refused = new BatchRefused { Ring = ring, From = from, To = to, Reason = reason, Expected = expected, Message = message },
         });
 
-    /// <summary>Asks for the bytes of those of the sites that this stream has named.</summary>
-    public void Want(IEnumerable<SiteId> sites)
+    /// <summary>Asks for the bytes of these entries' sites, unless they were asked for before.</summary>
+    public void Want(IEnumerable<int> indexes)
     {
         var wanted = new WantedSites();
-        foreach (SiteId site in sites)
+        lock (_askedLock)
         {
-            if (_indexes.TryGetValue(site, out uint index) && _asked.TryAdd(site, 0))
-                wanted.Site.Add(index);
+            _asked ??= [];
+            foreach (int index in indexes)
+            {
+                if (_asked.TryAdd(Dictionary.Site(index).Site, false))
+                    wanted.Site.Add((uint)index);
+            }
         }
         if (wanted.Site.Count > 0)
             Answer(new IngestResponse { WantedSites = wanted });
     }
 
     /// <summary>True, once, for a site whose bytes this stream was asked for; nobody may tell what they were not asked for.</summary>
-    public bool MayTell(SiteId site) => _asked.TryUpdate(site, 1, 0);
+    public bool MayTell(SiteId site)
+    {
+        lock (_askedLock)
+        {
+            if (_asked is null || !_asked.TryGetValue(site, out bool told) || told)
+                return false;
+            _asked[site] = true;
+            return true;
+        }
+    }
 
     public void Answer(IngestResponse response)
     {

@@ -16,7 +16,10 @@ public readonly record struct SiteRef(SiteId Site, BuildId Image, ImageAddress A
 public sealed record StreamIdentity(string Wedge, long Epoch, long Lease, int SketchBit);
 
 /// <summary>One row of a batch: how often a key was seen.</summary>
-public readonly record struct CountRow(CountKey Key, long Executions, long Elements);
+/// <param name="Key">The key's number in the batch's <see cref="KeyTable"/>.</param>
+/// <param name="Executions">Executions.</param>
+/// <param name="Elements">Elements.</param>
+public readonly record struct CountRow(int Key, long Executions, long Elements);
 
 /// <summary>What stood in the batch's positions and is in no row.</summary>
 public readonly record struct DropRow(short Reason, long Traps, long Records, long Hits = 0);
@@ -64,11 +67,20 @@ public sealed class IngestBatch
     /// <summary>Position after the last.</summary>
     public required long To { get; init; }
 
+    /// <summary>What the rows' keys are.</summary>
+    public required KeyTable Keys { get; init; }
+
     /// <summary>Rows; a key may occur more than once.</summary>
     public required CountRow[] Rows { get; init; }
 
-    /// <summary>Sites that this process has not yet seen in the database.</summary>
-    public SiteRef[] NewSites { get; init; } = [];
+    /// <summary>Executions of the rows that are traps.</summary>
+    public required long Traps { get; init; }
+
+    /// <summary>Executions of the rows that are hits.</summary>
+    public required long Hits { get; init; }
+
+    /// <summary>Numbers of the keys that this process has not yet seen in the database.</summary>
+    public IReadOnlyList<int> NewKeys { get; init; } = [];
 
     /// <summary>Drops.</summary>
     public DropRow[] Drops { get; init; } = [];
@@ -76,11 +88,14 @@ public sealed class IngestBatch
     /// <summary>The wedge's counters, if told.</summary>
     public WedgeCounters? Counters { get; init; }
 
-    /// <summary>Start of the time bucket (a whole minute, UTC).</summary>
-    public required DateTime Bucket { get; init; }
+    /// <summary>The time bucket.</summary>
+    public required TimeBucket Bucket { get; init; }
 
     /// <summary>True if the batch was older than retention and <see cref="Bucket"/> is the oldest that is kept.</summary>
     public bool Clamped { get; init; }
+
+    /// <summary>Sites that the database did not have before; set by the commit.</summary>
+    public int AddedSites { get; set; }
 
     /// <summary>Set by the commit.</summary>
     public BatchFate Fate { get; set; }

@@ -7,7 +7,8 @@ namespace Reheat.Store.Ingest;
 /// <summary>The transaction that counts: marks, sites, counts, drops and the jobs that follow, all or nothing.</summary>
 public sealed class IngestStore(NpgsqlDataSource database)
 {
-    private readonly HashSet<DateTime> _preparedDays = [];
+    private readonly HashSet<(BucketWidth, DateTime)> _prepared = [];
+    private readonly GroupFold _fold = new();
     private string? _identity;
 
     /// <summary>
@@ -24,23 +25,23 @@ public sealed class IngestStore(NpgsqlDataSource database)
         try
         {
             await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
-            DateTime[] days = [.. batches.Select(b => b.Bucket.Date).Distinct().Where(day => !_preparedDays.Contains(day))];
-            string identity = await CountStore.PrepareAsync(connection, days, cancel);
+            (BucketWidth, DateTime)[] partitions = [.. batches.Select(b => (b.Bucket.Width, b.Bucket.Start.Date)).Distinct().Where(day => !_prepared.Contains(day))];
+            string identity = await CountStore.PrepareAsync(connection, partitions, cancel);
             (string? last, _identity) = (_identity, identity);
             if (last is not null && last != identity)
                 throw new DatabaseReplacedException();
             await CommitAsync(connection, batches, changedImages, cancel);
-            _preparedDays.UnionWith(days);
+            _prepared.UnionWith(partitions);
         }
         catch
         {
             // A partition that was there may be gone (dropped, or not in what was restored): looked for anew.
-            _preparedDays.Clear();
+            _prepared.Clear();
             throw;
         }
     }
 
-    private static async Task CommitAsync(
+    private async Task CommitAsync(
         NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
     {
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
@@ -48,13 +49,21 @@ public sealed class IngestStore(NpgsqlDataSource database)
         IngestBatch[] counted = [.. batches.Where(b => b.Fate == BatchFate.Counted)];
         if (counted.Length > 0)
         {
-            await SiteStore.AddAsync(connection, [.. counted.SelectMany(b => b.NewSites)], cancel);
-            await CountStore.MergeAsync(connection, counted, cancel);
+            Credit(counted, await SiteStore.AddAsync(connection, [.. counted.SelectMany(b => b.NewKeys.Select(b.Keys.Site)).Distinct()], cancel));
+            await CountStore.MergeAsync(connection, _fold.Fold(counted), cancel);
             await DropStore.AddAsync(connection, counted, cancel);
             await MarkStore.MoveAsync(connection, counted, cancel);
             await JobStore.QueueForImagesAsync(connection, changedImages, cancel);
         }
         await transaction.CommitAsync(cancel);
+    }
+
+    /// <summary>Who named a site first has added it.</summary>
+    private static void Credit(IReadOnlyList<IngestBatch> batches, IReadOnlySet<SiteId> added)
+    {
+        var left = new HashSet<SiteId>(added);
+        foreach (IngestBatch batch in batches)
+            batch.AddedSites = batch.NewKeys.Count(key => left.Remove(batch.Keys.Site(key).Site));
     }
 }
 

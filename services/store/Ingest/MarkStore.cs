@@ -72,18 +72,19 @@ internal static class MarkStore
                 spurious = greatest(m.spurious, u.spurious),
                 wedge_hits = greatest(m.wedge_hits, u.wedge_hits),
                 ring_full_hits = greatest(m.ring_full_hits, u.full_hits),
+                new_sites = m.new_sites + u.new_sites,
                 updated_at = now()
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-                AS u (wedge, epoch, ring, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious, wedge_hits, full_hits)
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                AS u (wedge, epoch, ring, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious, wedge_hits, full_hits, new_sites)
             WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring
             """, connection);
         command.Parameters.Add(Array(rings.Select(r => r.Key.Wedge), NpgsqlDbType.Text));
         command.Parameters.Add(Array(rings.Select(r => r.Key.Epoch), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(rings.Select(r => r.Key.Ring), NpgsqlDbType.Integer));
         command.Parameters.Add(Array(rings.Select(r => r.Max(b => b.To)), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => Executions(b, Outcome.Trap)))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => Executions(b, Outcome.Hit)))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Clamped ? Executions(b, Outcome.Trap) : 0))), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Traps))), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Hits))), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Clamped ? b.Traps : 0))), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.Traps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.DroppedTraps), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.DroppedRecords), NpgsqlDbType.Bigint));
@@ -91,18 +92,8 @@ internal static class MarkStore
         command.Parameters.Add(Array(counters.Select(c => c.Spurious), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.Hits), NpgsqlDbType.Bigint));
         command.Parameters.Add(Array(counters.Select(c => c.DroppedHits), NpgsqlDbType.Bigint));
+        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => (long)b.AddedSites)), NpgsqlDbType.Bigint));
         await command.ExecuteNonQueryAsync(cancel);
-    }
-
-    private static long Executions(IngestBatch batch, Outcome outcome)
-    {
-        long sum = 0;
-        foreach (CountRow row in batch.Rows)
-        {
-            if (row.Key.Outcome == outcome)
-                sum += row.Executions;
-        }
-        return sum;
     }
 
     private static NpgsqlParameter Array<T>(IEnumerable<T> values, NpgsqlDbType type) =>

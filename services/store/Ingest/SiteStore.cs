@@ -10,20 +10,34 @@ namespace Reheat.Store.Ingest;
 public sealed class SiteStore(NpgsqlDataSource database)
 {
     /// <summary>Adds the sites that are not there yet, in key order.</summary>
-    internal static async Task AddAsync(NpgsqlConnection connection, IReadOnlyCollection<SiteRef> sites, CancellationToken cancel)
+    /// <returns>Those.</returns>
+    internal static async Task<IReadOnlySet<SiteId>> AddAsync(NpgsqlConnection connection, IReadOnlyCollection<SiteRef> sites, CancellationToken cancel)
     {
+        var added = new HashSet<SiteId>();
         if (sites.Count == 0)
-            return;
+            return added;
         await using var command = new NpgsqlCommand(
             """
             INSERT INTO reheat_data.sites (site, build_id, address)
             SELECT DISTINCT ON (site) site, build_id, address FROM unnest($1, $2, $3) AS s (site, build_id, address) ORDER BY site
             ON CONFLICT (site) DO NOTHING
+            RETURNING site
             """, connection);
         command.Parameters.Add(new NpgsqlParameter { Value = sites.Select(s => s.Site.Value).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint });
         command.Parameters.Add(new NpgsqlParameter { Value = sites.Select(s => s.Image.ToBytes()).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea });
         command.Parameters.Add(new NpgsqlParameter { Value = sites.Select(s => unchecked((long)s.Address.Value)).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint });
-        await command.ExecuteNonQueryAsync(cancel);
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(cancel);
+        while (await reader.ReadAsync(cancel))
+            added.Add(new SiteId(reader.GetInt64(0)));
+        return added;
+    }
+
+    /// <summary>How many of the given sites the database does not have.</summary>
+    public async Task<int> CountUnknownAsync(IReadOnlyCollection<SiteId> sites, CancellationToken cancel)
+    {
+        await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
+        return sites.Count - await connection.QuerySingleAsync<int>(new CommandDefinition(
+            "SELECT count(*)::integer FROM reheat_data.sites WHERE site = ANY(@ids)", new { ids = sites.Select(s => s.Value).ToArray() }, cancellationToken: cancel));
     }
 
     /// <summary>Those of the given sites whose instruction bytes are not known, or doubted.</summary>

@@ -19,8 +19,11 @@ public sealed record WedgeHello(
 /// <summary>An answer to a hello.</summary>
 /// <param name="Lease">The fencing number of this stream; 0 if <paramref name="HeldUntil"/> says that another agent has the wedge.</param>
 /// <param name="Marks">Ring → position at which the next batch begins.</param>
+/// <param name="NewSites">Sites that the wedge was the first to name, over all of its epochs that are remembered.</param>
 /// <param name="HeldUntil">Set if refused: when the other agent's lease lapses unless it renews it.</param>
-public sealed record LeaseGrant(long Lease, IReadOnlyDictionary<int, long> Marks, DateTimeOffset? HeldUntil = null);
+/// <param name="IsForgotten">Set if refused: the epoch is older than marks are kept, and there are none.</param>
+public sealed record LeaseGrant(
+    long Lease, IReadOnlyDictionary<int, long> Marks, long NewSites = 0, DateTimeOffset? HeldUntil = null, bool IsForgotten = false);
 
 /// <summary>Table <c>wedges</c>: who is known, and which agent may speak for it.</summary>
 public sealed class WedgeStore(NpgsqlDataSource database)
@@ -29,7 +32,11 @@ public sealed class WedgeStore(NpgsqlDataSource database)
     /// Takes the wedge's lease for this agent, makes its marks if they are new, and reads them. The new fencing number is written into the
     /// marks, so that a commit of an older stream that comes later finds itself fenced off.
     /// </summary>
-    public async Task<LeaseGrant> OpenAsync(WedgeHello hello, TimeSpan lease, CancellationToken cancel)
+    /// <param name="hello">Who it is.</param>
+    /// <param name="lease">How long it is held.</param>
+    /// <param name="forgottenBefore">Marks of epochs that began before this may have been deleted: without marks, what such an epoch counted may be counted already.</param>
+    /// <param name="cancel">Cancels.</param>
+    public async Task<LeaseGrant> OpenAsync(WedgeHello hello, TimeSpan lease, DateTimeOffset forgottenBefore, CancellationToken cancel)
     {
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
@@ -59,7 +66,12 @@ public sealed class WedgeStore(NpgsqlDataSource database)
             FROM reheat_data.wedges WHERE wedge = @Wedge FOR UPDATE
             """, arguments, transaction, cancellationToken: cancel));
         if (held)
-            return new LeaseGrant(0, new Dictionary<int, long>(), new DateTimeOffset(until!.Value, TimeSpan.Zero));
+            return new LeaseGrant(0, new Dictionary<int, long>(), HeldUntil: new DateTimeOffset(until!.Value, TimeSpan.Zero));
+        (long marksOfEpoch, long newSites) = await connection.QuerySingleAsync<(long, long)>(new CommandDefinition(
+            "SELECT count(*) FILTER (WHERE epoch = @Epoch), coalesce(sum(new_sites), 0)::bigint FROM reheat_data.marks WHERE wedge = @Wedge",
+            arguments, transaction, cancellationToken: cancel));
+        if (hello.EpochBegan < forgottenBefore && marksOfEpoch == 0)
+            return new LeaseGrant(0, new Dictionary<int, long>(), IsForgotten: true);
 
         long number = await connection.QuerySingleAsync<long>(new CommandDefinition(
             """
@@ -76,7 +88,7 @@ public sealed class WedgeStore(NpgsqlDataSource database)
             RETURNING ring, position
             """, new { hello.Wedge, hello.Epoch, arguments.EpochBegan, hello.Rings, number }, transaction, cancellationToken: cancel));
         await transaction.CommitAsync(cancel);
-        return new LeaseGrant(number, marks.ToDictionary(m => m.Ring, m => m.Position));
+        return new LeaseGrant(number, marks.ToDictionary(m => m.Ring, m => m.Position), newSites);
     }
 
     /// <summary>Lengthens the leases that are still held; those lost to another agent are left alone (their next commit says so).</summary>

@@ -1,0 +1,98 @@
+using System.Security.Cryptography;
+using System.Text;
+using Grpc.Core;
+
+namespace Reheat.Collector.Limits;
+
+/// <summary>Who may open streams, and how many: by token, and over all.</summary>
+internal sealed class Admission
+{
+    private const string Scheme = "Bearer ";
+
+    private sealed class Holder(string name, int maxStreams, RateLimit rate)
+    {
+        public string Name => name;
+
+        public int MaxStreams => maxStreams;
+
+        public RateLimit Rate => rate;
+
+        public int Streams;
+    }
+
+    private readonly RefusalCounts _refusals;
+    private readonly Dictionary<string, Holder> _tokens;
+    private readonly Holder _all;
+
+    public Admission(CollectorOptions options, RefusalCounts refusals, TimeProvider clock)
+    {
+        _refusals = refusals;
+        _all = new Holder("", options.MaxStreams, new RateLimit(0, clock));
+        _tokens = options.Tokens.ToDictionary(
+            t => t.Sha256.ToUpperInvariant(), t => new Holder(t.Name, t.MaxStreams, new RateLimit(t.MaxRecordsPerSecond, clock)), StringComparer.Ordinal);
+    }
+
+    /// <summary>Lets a stream in.</summary>
+    /// <returns>To be disposed of with the stream.</returns>
+    /// <exception cref="RpcException">It may not come in.</exception>
+    public Admitted Enter(Metadata headers, string wedge)
+    {
+        Holder? token = _tokens.Count == 0 ? null : Find(headers);
+        if (_tokens.Count > 0 && token is null)
+        {
+            throw new RpcException(new Status(StatusCode.Unauthenticated,
+                $"wedge {wedge}: the call's header authorization holds none of the {_tokens.Count} tokens of this collector — give the agent one with --token-file"));
+        }
+        Take(_all, "MaxStreams", $"wedge:{wedge}", $"wedge {wedge}: the collector has {{0}} streams: at most {{1}} (Collector:MaxStreams)");
+        try
+        {
+            if (token is not null)
+                Take(token, "Tokens:MaxStreams", $"token:{token.Name}", $"wedge {wedge}: token {token.Name} has {{0}} streams: at most {{1}} (Collector:Tokens:MaxStreams)");
+        }
+        catch
+        {
+            Interlocked.Decrement(ref _all.Streams);
+            throw;
+        }
+        return new Admitted(token?.Name, token?.Rate, () =>
+        {
+            Interlocked.Decrement(ref _all.Streams);
+            if (token is not null)
+                Interlocked.Decrement(ref token.Streams);
+        });
+    }
+
+    private void Take(Holder holder, string limit, string subject, string message)
+    {
+        int streams = Interlocked.Increment(ref holder.Streams);
+        if (holder.MaxStreams == 0 || streams <= holder.MaxStreams)
+            return;
+        Interlocked.Decrement(ref holder.Streams);
+        _refusals.Count(subject, limit, holder.MaxStreams, streams);
+        throw new RpcException(new Status(StatusCode.ResourceExhausted, string.Format(System.Globalization.CultureInfo.InvariantCulture, message, streams - 1, holder.MaxStreams)));
+    }
+
+    // By hash: comparing tells nobody who measures time how much of a token is right.
+    private Holder? Find(Metadata headers)
+    {
+        string? value = headers.GetValue("authorization");
+        return value is not null && value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            ? _tokens.GetValueOrDefault(Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(value[Scheme.Length..].Trim()))))
+            : null;
+    }
+}
+
+/// <summary>A stream that was let in.</summary>
+/// <param name="token">The token's name, or null.</param>
+/// <param name="rate">The token's rate, or null.</param>
+/// <param name="leave">Called once.</param>
+internal sealed class Admitted(string? token, RateLimit? rate, Action leave) : IDisposable
+{
+    private Action? _leave = leave;
+
+    public string? Token => token;
+
+    public RateLimit? Rate => rate;
+
+    public void Dispose() => Interlocked.Exchange(ref _leave, null)?.Invoke();
+}

@@ -1,0 +1,7 @@
+namespace Reheat.Collector.Limits;
+
+/// <summary>A limit, and what went beyond it.</summary>
+/// <param name="Setting">The setting's name.</param>
+/// <param name="Allowed">What it allows.</param>
+/// <param name="Asked">What was asked for.</param>
+internal readonly record struct ExceededLimit(string Setting, long Allowed, long Asked);

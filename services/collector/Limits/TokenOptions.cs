@@ -1,0 +1,17 @@
+namespace Reheat.Collector.Limits;
+
+/// <summary>One of <c>Collector:Tokens</c>: who may stream, and how much.</summary>
+public sealed record TokenOptions
+{
+    /// <summary>For people, for views and messages.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>SHA-256 of the token, 64 hexadecimal digits: <c>printf %s TOKEN | sha256sum</c>. The token itself is in no setting.</summary>
+    public string Sha256 { get; init; } = "";
+
+    /// <summary>Streams at a time; 0: no limit.</summary>
+    public int MaxStreams { get; init; }
+
+    /// <summary>Records a second over all of its streams on one collector; 0: no limit. What is more waits: nothing is lost.</summary>
+    public long MaxRecordsPerSecond { get; init; }
+}
