@@ -31,5 +31,5 @@ public sealed record AgentOptions
     public int MaxBatchRecords { get; init; } = 1 << 16;
 
     /// <summary>Batches that may be under way without an acknowledgement.</summary>
-    public int Window { get; init; } = 32;
+    public int Window { get; init; } = 64;
 }

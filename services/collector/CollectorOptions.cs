@@ -16,10 +16,10 @@ public sealed record CollectorOptions
     public TimeSpan CommitInterval { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Batches that may wait for a commit, over all streams; streams wait beyond that.</summary>
-    public int QueuedBatches { get; init; } = 1024;
+    public int QueuedBatches { get; init; } = 4096;
 
     /// <summary>Rows, folded by stream, that may wait for a commit, over all streams; streams wait beyond that.</summary>
-    public long QueuedRows { get; init; } = 1_000_000;
+    public long QueuedRows { get; init; } = 3_000_000;
 
     /// <summary>A lease on a wedge lapses after so long without a message.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(15);

@@ -25,7 +25,7 @@ internal sealed class IngestStream(
     private readonly Queue<uint> _wanted = new();
     private readonly Channel<IngestResponse> _answers = Channel.CreateUnbounded<IngestResponse>();
     private RingState[] _rings = [];
-    private int _underWay;
+    private readonly Queue<(uint Ring, ulong To, bool GivenUp)> _underWay = new();
     private bool _welcomed;
     private (uint Ring, ulong From, ulong To, bool GivenUp) _lastBatch;
     private long _slowUntil;
@@ -75,7 +75,7 @@ internal sealed class IngestStream(
         if (e.StatusCode != StatusCode.InvalidArgument || !_welcomed)
             return e;
         await DrainAsync(); // what was acknowledged before is not it
-        return _underWay == 0
+        return _underWay.Count == 0
             ? e
             : new BatchRefusedException(refusals.Careful ? (_lastBatch.Ring, _lastBatch.From, _lastBatch.To) : null, e.Status.Detail);
     }
@@ -208,7 +208,7 @@ internal sealed class IngestStream(
 
     private async Task RoomAsync(CancellationToken cancel)
     {
-        while (_underWay >= (refusals.Careful ? 1 : options.Window) || clock.GetTimestamp() < _slowUntil)
+        while (_underWay.Count >= (refusals.Careful ? 1 : options.Window) || clock.GetTimestamp() < _slowUntil)
             await WaitAsync(options.Interval, cancel);
     }
 
@@ -236,7 +236,7 @@ internal sealed class IngestStream(
         }
         batch.AgeNs = (ulong)state.Ring.AgeOf(batch.From).TotalNanoseconds;
         state.Next = batch.To;
-        _underWay++;
+        _underWay.Enqueue((batch.Ring, batch.To, givenUp));
         _lastBatch = (batch.Ring, batch.From, batch.To, givenUp);
         _lastSent = clock.GetTimestamp();
         await WriteAsync(requests, new IngestRequest { Batch = batch }, cancel);
@@ -299,9 +299,7 @@ internal sealed class IngestStream(
         switch (answer.MessageCase)
         {
             case IngestResponse.MessageOneofCase.Ack:
-                _underWay--;
-                if (refusals.Careful)
-                    refusals.Taken(answer.Ack.Ring, answer.Ack.Position, _lastBatch.GivenUp);
+                Arrived(answer.Ack);
                 RingState? state = _rings.FirstOrDefault(r => r.Ring.Ring == answer.Ack.Ring);
                 if (state is not null && answer.Ack.Position > state.Acknowledged)
                 {
@@ -322,6 +320,19 @@ internal sealed class IngestStream(
                     throw new BatchRefusedException((answer.Refused.Ring, answer.Refused.From, answer.Refused.To), answer.Refused.Message);
                 // The batches behind it are refused too: begin anew at the mark.
                 throw new RpcException(new Status(StatusCode.Aborted, $"a batch was refused: {answer.Refused.Message}"));
+        }
+    }
+
+    /// <summary>An acknowledgement is for all batches of its ring up to its position.</summary>
+    private void Arrived(Ack ack)
+    {
+        for (int left = _underWay.Count; left > 0; left--)
+        {
+            (uint Ring, ulong To, bool GivenUp) batch = _underWay.Dequeue();
+            if (batch.Ring != ack.Ring || batch.To > ack.Position)
+                _underWay.Enqueue(batch);
+            else if (refusals.Careful)
+                refusals.Taken(batch.Ring, batch.To, batch.GivenUp);
         }
     }
 

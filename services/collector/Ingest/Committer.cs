@@ -30,6 +30,7 @@ internal sealed class Committer(
         new BoundedChannelOptions(options.QueuedBatches) { SingleReader = true });
 
     private long _queuedRows;
+    private TaskCompletionSource _halfFull = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Waits for room in the queue: for batches, and for the rows in them.</summary>
@@ -43,15 +44,19 @@ internal sealed class Committer(
         }
         Interlocked.Add(ref _queuedRows, batch.Batch.Rows.Length);
         await _queue.Writer.WriteAsync(batch, cancel);
+        if (IsHalfFull)
+            Volatile.Read(ref _halfFull).TrySetResult();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
         {
+            long last = clock.GetTimestamp();
             while (await _queue.Reader.WaitToReadAsync(stoppingToken))
             {
-                await Task.Delay(options.CommitInterval, clock, stoppingToken);
+                await GatherAsync(last, stoppingToken);
+                last = clock.GetTimestamp();
                 List<PendingBatch> group = TakeGroup();
                 await CommitAsync(group, stoppingToken);
                 Interlocked.Add(ref _queuedRows, -group.Sum(p => (long)p.Batch.Rows.Length));
@@ -69,6 +74,21 @@ internal sealed class Committer(
             throw;
         }
     }
+
+    /// <summary>Lets batches come together until an interval has passed since the last group, or until so many wait that senders would come to stand still.</summary>
+    private async Task GatherAsync(long last, CancellationToken cancel)
+    {
+        TimeSpan left = options.CommitInterval - clock.GetElapsedTime(last);
+        if (left <= TimeSpan.Zero || IsHalfFull)
+            return;
+        Task full = Volatile.Read(ref _halfFull).Task;
+        if (!IsHalfFull)
+            await Task.WhenAny(full, Task.Delay(left, clock, cancel));
+        cancel.ThrowIfCancellationRequested();
+        Volatile.Write(ref _halfFull, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+    }
+
+    private bool IsHalfFull => Volatile.Read(ref _queuedRows) > options.QueuedRows / 2 || _queue.Reader.Count > options.QueuedBatches / 2;
 
     /// <summary>Tells the streams. Acknowledgements are cumulative: one a ring, with the last of its batches.</summary>
     private static void Decide(List<PendingBatch> group)

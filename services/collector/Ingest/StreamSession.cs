@@ -61,8 +61,8 @@ internal sealed class StreamSession
         KeyTable keys = Dictionary.Keys;
         if (_named.Length < Dictionary.Count)
             _named.Length = Dictionary.Count;
-        List<int> newKeys = [], named = [];
-        HashSet<BuildId> images = [];
+        List<int>? newKeys = null, named = null;
+        HashSet<BuildId>? images = null;
         long traps = 0, hits = 0;
         ReadOnlySpan<int> touched = _decoder.Touched;
         for (int i = 0; i < rows.Length; i++)
@@ -75,12 +75,12 @@ internal sealed class StreamSession
             if (!_named[index])
             {
                 _named[index] = true;
-                named.Add(index);
+                (named ??= []).Add(index);
             }
             if (keys.IsStored(rows[i].Key))
                 continue;
-            newKeys.Add(rows[i].Key);
-            images.Add(keys.Site(rows[i].Key).Image);
+            (newKeys ??= []).Add(rows[i].Key);
+            (images ??= []).Add(keys.Site(rows[i].Key).Image);
         }
         Interlocked.Increment(ref _underWay);
         pending = new PendingBatch(
@@ -94,7 +94,7 @@ internal sealed class StreamSession
                 Rows = rows,
                 Traps = traps,
                 Hits = hits,
-                NewKeys = newKeys,
+                NewKeys = newKeys ?? [],
                 Drops = [.. batch.Drops.Select(d => new DropRow((short)d.Reason, (long)d.Traps, (long)d.Records, (long)d.Hits))],
                 Counters = batch.Counters is { } c
                     ? new WedgeCounters(
@@ -102,7 +102,7 @@ internal sealed class StreamSession
                     : null,
                 Bucket = bucket,
                 Clamped = clamped,
-            }, images, named, this);
+            }, images ?? [], named ?? [], this);
         return null;
     }
 

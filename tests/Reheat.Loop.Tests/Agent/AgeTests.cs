@@ -26,7 +26,7 @@ public sealed class AgeTests
         await wedge.CloseAsync();
 
         var now = new DateTimeOffset(2026, 11, 1, 12, 0, 30, TimeSpan.Zero);
-        await using LoopServer server = await LoopServer.StartAsync(database.ConnectionString, port, clock: new SetClock(now), change: o => o with { Retention = TimeSpan.FromDays(36_500) });
+        await using LoopServer server = await LoopServer.StartAsync(database.ConnectionString, port, clock: new SetClock(now), change: o => o with { Retention = TimeSpan.FromDays(36_500), KeepDays = TimeSpan.FromDays(36_500) });
         await agent.DeliveredAsync();
 
         Assert.Equal(

@@ -14,7 +14,7 @@ internal static class LoadCommand
 {
     public static Command Create()
     {
-        var collector = new Option<Uri>("--collector") { Required = true };
+        var collector = new Option<string>("--collector") { Required = true };
         var sites = new Option<string>("--sites") { Required = true };
         var wedges = new Option<int>("--wedges") { DefaultValueFactory = _ => 1 };
         var builds = new Option<int>("--builds") { DefaultValueFactory = _ => 1, Description = "1: one hot build" };
@@ -22,7 +22,7 @@ internal static class LoadCommand
         var folded = new Option<bool>("--folded");
         var interval = new Option<double>("--interval") { Description = "seconds between a wedge's batches; 0: as fast as they are taken" };
         var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 10 };
-        var window = new Option<int>("--window") { DefaultValueFactory = _ => 64 };
+        var window = new Option<int>("--window") { DefaultValueFactory = _ => 512 };
         var bare = new Option<bool>("--bare") { Description = "nothing is acknowledged" };
         var prefix = new Option<string>("--prefix") { DefaultValueFactory = _ => "load" };
         var connections = new Option<int>("--connections") { DefaultValueFactory = _ => 1 };
@@ -30,7 +30,7 @@ internal static class LoadCommand
         command.SetAction(async (parsed, cancel) =>
         {
             var options = new LoadOptions(
-                parsed.GetValue(collector)!, parsed.GetValue(wedges), parsed.GetValue(builds), parsed.GetValue(records), parsed.GetValue(folded),
+                new Uri(parsed.GetValue(collector)!), parsed.GetValue(wedges), parsed.GetValue(builds), parsed.GetValue(records), parsed.GetValue(folded),
                 parsed.GetValue(interval), parsed.GetValue(seconds), parsed.GetValue(window), parsed.GetValue(bare), parsed.GetValue(prefix)!);
             var payloads = new Payloads(SitesCommand.Read(parsed.GetValue(sites)!), options.Records, options.Folded, seed: 1);
             GrpcChannel[] channels = [.. Enumerable.Range(0, parsed.GetValue(connections)).Select(_ => Open(options.Collector))];

@@ -31,11 +31,10 @@ internal sealed class RawRequest
     private void Write(SerializationContext context)
     {
         byte[] head = (Hello is not null ? new IngestRequest { Hello = Hello } : (IMessage)new Batch { From = From, To = To }).ToByteArray();
-        IBufferWriter<byte> writer = context.GetBufferWriter();
         if (Hello is not null)
         {
             context.SetPayloadLength(Size = head.Length);
-            writer.Write(head);
+            context.GetBufferWriter().Write(head);
             context.Complete();
             return;
         }
@@ -47,6 +46,7 @@ internal sealed class RawRequest
         for (int i = 1; i < frame; i++, left >>= 7)
             front[i] = (byte)(left > 0x7f ? (left & 0x7f) | 0x80 : left);
         context.SetPayloadLength(Size = frame + inner);
+        IBufferWriter<byte> writer = context.GetBufferWriter();
         writer.Write(front);
         writer.Write(head);
         writer.Write(Dictionary);

@@ -13,12 +13,14 @@ internal readonly struct WireColumn
     private readonly byte[]? _bytes;
     private readonly int _start;
 
+    private readonly bool _hasLong;
+
     public WireColumn(byte[] bytes, int start, int length)
     {
         _bytes = bytes;
         _start = start;
         Length = length;
-        Rows = Ends(bytes.AsSpan(start, length));
+        (Rows, _hasLong) = Ends(bytes.AsSpan(start, length));
     }
 
     /// <summary>Bytes.</summary>
@@ -30,7 +32,7 @@ internal readonly struct WireColumn
     /// <summary>True if there are none.</summary>
     public bool IsEmpty => Length == 0;
 
-    /// <summary>False if the last number is not all there, or any number may be too long for what a varint can be.</summary>
+    /// <summary>False if the last number is not all there, or one is longer than a varint can be.</summary>
     public bool IsWhole
     {
         get
@@ -40,8 +42,7 @@ internal readonly struct WireColumn
             ReadOnlySpan<byte> bytes = Bytes;
             if (bytes[^1] >= 0x80)
                 return false;
-            // As a rule numbers are short; only where bytes are many more than rows can one of them be too long.
-            if (Length - Rows < MaxVarintBytes)
+            if (!_hasLong)
                 return true;
             int since = 0;
             foreach (byte b in bytes)
@@ -76,15 +77,26 @@ internal readonly struct WireColumn
     /// <summary>The numbers one after another.</summary>
     public Cursor Read() => new(Bytes);
 
-    // A number ends at each byte without the high bit.
-    private static int Ends(ReadOnlySpan<byte> bytes)
+    // A number ends at each byte without the high bit. Where no two bytes with it follow each other none has more than two, which is so of most columns.
+    private static (int Rows, bool HasLong) Ends(ReadOnlySpan<byte> bytes)
     {
         int rows = bytes.Length;
+        uint together = 0, before = 0;
         for (; bytes.Length >= Vector256<byte>.Count; bytes = bytes[Vector256<byte>.Count..])
-            rows -= BitOperations.PopCount(Vector256.Create(bytes).ExtractMostSignificantBits());
+        {
+            uint continued = Vector256.Create(bytes).ExtractMostSignificantBits();
+            rows -= BitOperations.PopCount(continued);
+            together |= continued & ((continued << 1) | before);
+            before = continued >> 31;
+        }
         foreach (byte b in bytes)
-            rows -= b >> 7;
-        return rows;
+        {
+            uint continued = (uint)b >> 7;
+            rows -= (int)continued;
+            together |= continued & before;
+            before = continued;
+        }
+        return (rows, together != 0);
     }
 
     /// <summary>Reads a column that <see cref="IsWhole"/>.</summary>
