@@ -1,3 +1,5 @@
+using Reheat.Agent.Spooling;
+
 namespace Reheat.Agent;
 
 /// <summary>What an agent is told.</summary>
@@ -23,6 +25,12 @@ public sealed record AgentOptions
     /// one than it was. Otherwise these records are told to be lost, and the rest is streamed.
     /// </summary>
     public bool RefuseUnknownSession { get; init; }
+
+    /// <summary>Where records wait for a collector that is away, or null: then they wait in the rings alone.</summary>
+    public SpoolOptions? Spool { get; init; }
+
+    /// <summary>Sent with each stream, or null.</summary>
+    public string? Token { get; init; }
 
     /// <summary>How often the rings are looked at.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(200);

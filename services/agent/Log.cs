@@ -35,6 +35,27 @@ internal static partial class Log
     [LoggerMessage(3008, LogLevel.Warning, "session {Session}: its wedge runs in another PID namespace and cannot be seen from here; the session ends when the wedge says so. If it was killed, start the agent again with --ended")]
     public static partial void WedgeUnseen(ILogger log, string session);
 
+    [LoggerMessage(3011, LogLevel.Warning, "records go to the spool in {Directory}: the collector does not take them fast enough, or not at all")]
+    public static partial void Spooling(ILogger log, string directory);
+
+    [LoggerMessage(3012, LogLevel.Warning, "{Path}: its last {Bytes} bytes, from {At} on, are no whole batch and are cut off: this process or the machine was stopped while they were written")]
+    public static partial void SpoolTorn(ILogger log, string path, long at, long bytes);
+
+    [LoggerMessage(3013, LogLevel.Error, "{Path}: {Bytes} bytes that are no segment of a spool are put aside as {Path}.aside; what they held shows as records that are lost")]
+    public static partial void SpoolUnreadable(ILogger log, string path, long bytes);
+
+    [LoggerMessage(3014, LogLevel.Error, "the spool is full: {Path} is dropped, {Traps} traps; at most {Limit} bytes (--spool-size)")]
+    public static partial void SpoolFull(ILogger log, string path, long limit, ulong traps);
+
+    [LoggerMessage(3015, LogLevel.Error, "spool {Directory} takes nothing: {Reason}; records stay in the rings")]
+    public static partial void SpoolFailed(ILogger log, string directory, string reason);
+
+    [LoggerMessage(3016, LogLevel.Information, "what session {Epoch:x16} had left in the spool is delivered")]
+    public static partial void SpoolDelivered(ILogger log, ulong epoch);
+
+    [LoggerMessage(3017, LogLevel.Error, "what session {Epoch:x16} left in the spool is put aside in {Directory}, as no collector takes it: {Reason}")]
+    public static partial void SpoolPutAside(ILogger log, ulong epoch, string directory, string reason);
+
     [LoggerMessage(3006, LogLevel.Warning, "ring {Ring}, position {Position}: {Diagnostic}")]
     public static partial void BadRecord(ILogger log, uint ring, ulong position, string diagnostic);
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Reheat.Agent.Machine;
 using Reheat.Agent.Sessions;
+using Reheat.Agent.Spooling;
 using Reheat.Agent.Streaming;
 
 namespace Reheat.Agent;
@@ -50,12 +51,50 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         {
             await _machine.ReadMapAsync(cancel);
             var source = new RingSource(session, images, _machine, () => _wedgeEnded || session.ProducerEnded, Status, log);
-            await new StreamLoop(options, source, images, Status, clock, log).RunAsync(cancel);
+            if (options.Spool is null)
+                await new StreamLoop(options, source, images, Status, clock, log).RunAsync(cancel);
+            else
+                await RunSpooledAsync(options.Spool, session, source, cancel);
         }
         finally
         {
             await looking.CancelAsync();
             await look; // before the rings are closed
+        }
+    }
+
+    /// <summary>Streams with a spool: first what sessions that are over left in it, then this one.</summary>
+    private async Task RunSpooledAsync(SpoolOptions spooling, WedgeSession session, RingSource source, CancellationToken cancel)
+    {
+        using Spool spool = Spool.Open(spooling, options.Wedge, log);
+        using var cuts = new SentCuts(Path.Combine(options.Session, "sent"));
+        var spoolClock = new SpoolClock(clock);
+        // Also those that an earlier agent of the session was told of and this one is not.
+        var images = new ImageTable([.. options.Images, .. SpoolDrain.ImagesOf(spool, source.Epoch).Where(i => options.Images.All(own => own.BuildId != i.BuildId))]);
+        var spooled = new SpooledSource(source, spool, cuts, images, spoolClock);
+        var keeper = new SpoolKeeper(
+            spooling, session, spooled, spool, cuts, spoolClock, () => IngestStream.HelloOf(options, spooled, images, agent: 0),
+            sites => new BatchCutter(images, [.. session.Info.Targets.Select(TargetNames.OfRegion)], _machine.Namer, sites, Status, log), _machine, clock, log);
+        using var keeping = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task keep = keeper.RunAsync(keeping.Token);
+        try
+        {
+            Task done = DeliverAsync();
+            // A keeper that fails must not leave the rings to themselves unnoticed.
+            if (await Task.WhenAny(done, keep) == keep)
+                await keep;
+            await done;
+        }
+        finally
+        {
+            await keeping.CancelAsync();
+            await keep.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        async Task DeliverAsync()
+        {
+            await new SpoolDrain(options, spool, spoolClock, Status, clock, log).RunAsync(except: source.Epoch, cancel);
+            await new StreamLoop(options, spooled, images, Status, clock, log).RunAsync(cancel);
         }
     }
 

@@ -38,6 +38,14 @@ internal interface ITraceSource
     /// <summary>The batch that says that these positions are given up, as the collector refuses what stands there.</summary>
     Batch GiveUp(ITraceRing ring, ulong from, ulong to);
 
+    /// <summary>A stream begins at the collector's marks: nothing that was sent on another can be counted any more.</summary>
+    void Begun()
+    {
+    }
+
+    /// <summary>What stands below is stored.</summary>
+    void Release(ITraceRing ring, ulong position) => ring.Release(position);
+
     /// <summary>An instruction's bytes as they ran, or null if they are not known.</summary>
     byte[]? CodeAt(GuestAddress ip);
 }
@@ -56,6 +64,9 @@ internal interface ITraceRing
 
     /// <summary>Up to where it was acknowledged, as far as is known here.</summary>
     ulong Tail { get; }
+
+    /// <summary>The first position from <paramref name="position"/> on that is still here, or will come.</summary>
+    ulong FirstAt(ulong position) => Math.Max(position, Tail);
 
     /// <summary>Counters since the epoch began.</summary>
     Core.Ring.RingCounters Counters { get; }

@@ -40,7 +40,7 @@ internal sealed class IngestStream(
     public async Task<bool> RunAsync(TraceIngest.TraceIngestClient client, CancellationToken cancel)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call = client.Ingest(cancellationToken: ending.Token);
+        using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call = client.Ingest(Headers(), cancellationToken: ending.Token);
         try
         {
             await WriteAsync(call.RequestStream, new IngestRequest { Hello = Hello() }, cancel);
@@ -95,7 +95,12 @@ internal sealed class IngestStream(
         return new Status(StatusCode.Unavailable, failure.Message, failure);
     }
 
-    private Hello Hello()
+    private Metadata? Headers() => options.Token is { } token ? new Metadata { { "authorization", $"Bearer {token}" } } : null;
+
+    private Hello Hello() => HelloOf(options, source, images, agent);
+
+    /// <summary>Who streams.</summary>
+    internal static Hello HelloOf(AgentOptions options, ITraceSource source, ImageTable images, ulong agent)
     {
         var hello = new Hello
         {
@@ -134,7 +139,7 @@ internal sealed class IngestStream(
             ulong mark = welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
             known += mark;
             before += state.Ring.Tail;
-            lost += state.Ring.Tail > mark ? state.Ring.Tail - mark : 0;
+            lost += state.Ring.FirstAt(mark) - mark;
         }
         if (options.RefuseUnknownSession && known == 0 && before > 0)
         {
@@ -151,6 +156,7 @@ internal sealed class IngestStream(
             state.Ring.Begin(mark);
             state.Next = state.Acknowledged = mark;
         }
+        source.Begun();
         _welcomed = true;
         status.Connection = "connected";
         Log.StreamOpen(log, options.Wedge, options.Collector, source.Epoch, _rings.Length);
@@ -212,14 +218,14 @@ internal sealed class IngestStream(
             await WaitAsync(options.Interval, cancel);
     }
 
-    /// <summary>A batch that says that positions before the tail are lost, or null.</summary>
+    /// <summary>A batch that says that positions are lost, as they are nowhere any more, or null.</summary>
     private static Batch? Gone(RingState state)
     {
-        ulong tail = state.Ring.Tail;
-        if (state.Next >= tail)
+        ulong first = state.Ring.FirstAt(state.Next);
+        if (state.Next >= first)
             return null;
-        var batch = new Batch { Ring = state.Ring.Ring, From = state.Next, To = tail };
-        batch.Drops.Add(new Drop { Reason = DropReason.MarkWentBack, Records = tail - state.Next });
+        var batch = new Batch { Ring = state.Ring.Ring, From = state.Next, To = first };
+        batch.Drops.Add(new Drop { Reason = DropReason.MarkWentBack, Records = first - state.Next });
         return batch;
     }
 
@@ -305,7 +311,7 @@ internal sealed class IngestStream(
                 {
                     status.AddAcknowledged((long)(answer.Ack.Position - state.Acknowledged));
                     state.Acknowledged = answer.Ack.Position;
-                    state.Ring.Release(answer.Ack.Position);
+                    source.Release(state.Ring, answer.Ack.Position);
                 }
                 break;
             case IngestResponse.MessageOneofCase.WantedSites:

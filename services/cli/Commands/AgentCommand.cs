@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Microsoft.Extensions.Logging;
 using Reheat.Agent;
+using Reheat.Agent.Spooling;
 using Reheat.Cli.Client;
 using Reheat.Cli.Guests;
 using Reheat.Cli.Terminal;
@@ -44,13 +45,45 @@ internal static class AgentCommand
         Description = "Go on though the images are not the code that the wedge recorded, or the collector does not know the session: what does not fit is counted as outside or lost, for good.",
     };
 
+    private static readonly Option<string> SpoolDirectory = new("--spool")
+    {
+        Description = "Where records wait on disk for a collector that is away; what earlier sessions left there is delivered first. Default: they wait in the rings alone.",
+        HelpName = "DIR",
+    };
+
+    private static readonly Option<long> SpoolSize = new("--spool-size")
+    {
+        Description = "Mebibytes of the spool. When it is full its oldest segment is dropped, and counted.",
+        HelpName = "MIB",
+        DefaultValueFactory = _ => 1024,
+    };
+
+    private static readonly Option<double> SpoolAfter = new("--spool-after")
+    {
+        Description = "Seconds that records wait in a ring before they go to the spool; a ring that is half full goes at once.",
+        HelpName = "SECONDS",
+        DefaultValueFactory = _ => 5,
+    };
+
+    private static readonly Option<SpoolSync> Sync = new("--spool-sync")
+    {
+        Description = "When spooled records must be on the disk: always (before the ring forgets them), segment (when a segment is full), never (when the system sees fit).",
+        DefaultValueFactory = _ => SpoolSync.Always,
+    };
+
+    private static readonly Option<string> TokenFile = new("--token-file")
+    {
+        Description = "A file with the token that the collector asks for.",
+        HelpName = "FILE",
+    };
+
     private static readonly Option<bool> Verbose = new("--verbose", "-v") { Description = "Log what the agent does." };
 
     public static Command Create()
     {
         var command = new Command("agent", "Stream a wedge's session to the collector until the wedge has ended and all is delivered. May be killed and started again at any time.")
         {
-            Session, WedgeName, Images, Monitor, Ended, Force, Verbose, CommonOptions.Json,
+            Session, WedgeName, Images, Monitor, SpoolDirectory, SpoolSize, SpoolAfter, Sync, TokenFile, Ended, Force, Verbose, CommonOptions.Json,
         };
         command.SetHandler(RunAsync);
         return command;
@@ -77,6 +110,8 @@ internal static class AgentCommand
             Images = images,
             MonitorSocket = monitor,
             RefuseUnknownSession = !force,
+            Spool = SpoolOf(parsed),
+            Token = TokenOf(parsed),
         };
         await using var agent = new WedgeAgent(options, TimeProvider.System, logs.CreateLogger<WedgeAgent>());
         if (parsed.GetValue(Ended))
@@ -112,6 +147,33 @@ internal static class AgentCommand
             return ExitCode.Success;
         screen.Say($"{Format.Count(agent.Status.Lost, "record")} that the collector had acknowledged before {(agent.Status.Lost == 1 ? "is" : "are")} gone: it does not know of them now (another --wedge name? its database restored?)");
         return ExitCode.Failure;
+    }
+
+    private static SpoolOptions? SpoolOf(ParseResult parsed)
+    {
+        if (parsed.GetValue(SpoolDirectory) is not { Length: > 0 } directory)
+            return null;
+        long bytes = parsed.GetValue(SpoolSize) << 20;
+        double after = parsed.GetValue(SpoolAfter);
+        if (bytes < SpoolOptions.LeastBytes || bytes >> 20 != parsed.GetValue(SpoolSize))
+            throw new CommandException(ExitCode.Usage, $"--spool-size is {parsed.GetValue(SpoolSize)}: expected at least 1 MiB");
+        if (after is not (>= 0 and <= 86_400))
+            throw new CommandException(ExitCode.Usage, $"--spool-after is {after}: expected 0 to 86400 seconds");
+        return new SpoolOptions { Directory = Path.GetFullPath(directory), MaxBytes = bytes, After = TimeSpan.FromSeconds(after), Sync = parsed.GetValue(Sync) };
+    }
+
+    private static string? TokenOf(ParseResult parsed)
+    {
+        if (parsed.GetValue(TokenFile) is not { Length: > 0 } file)
+            return null;
+        try
+        {
+            return File.ReadAllText(file).Trim() is { Length: > 0 } token ? token : throw new CommandException(ExitCode.BadInput, $"--token-file {file} is empty");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCode.BadInput, $"--token-file {file}: {e.Message}");
+        }
     }
 
     private static string Account(AccountingRow row) =>

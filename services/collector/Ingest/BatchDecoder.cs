@@ -6,7 +6,7 @@ using Reheat.V1;
 
 namespace Reheat.Collector.Ingest;
 
-/// <summary>Checks a batch of the wire and folds its rows by dictionary index, in one pass over its bytes. One a stream: it keeps scratch arrays.</summary>
+/// <summary>Checks a batch of the wire and folds its rows by dictionary index, in one pass over its bytes.</summary>
 internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rings)
 {
     // 2^48 executions in one batch are no count but a mistake; sums of a group of such batches stay in 64 bits.
@@ -17,6 +17,13 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
         public ulong Executions;
         public ulong Elements;
     }
+
+    // A thread's, not a stream's: ten thousand streams fold one batch now and then. All 0 between calls.
+    [ThreadStatic]
+    private static Tally[]? t_tallies;
+
+    [ThreadStatic]
+    private static int[]? t_touched;
 
     private Tally[] _tallies = [];
     private int[] _touched = [];
@@ -33,6 +40,7 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
         ulong executions = 0;
         string? fault = batch.Traps.IsEmpty && batch.Elements.IsEmpty ? FoldOnes(batch.Site, ref executions) : FoldCounts(batch, ref executions);
         (CountRow[] folded, ulong trapped) = Take();
+        (_tallies, _touched) = ([], []);
         if (fault is not null)
             return fault;
         if (CheckDrops(batch.Drops, executions, ref trapped) is { } wrongDrop)
@@ -44,8 +52,8 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
         return null;
     }
 
-    /// <summary>Dictionary indexes of the rows that <see cref="Fold"/> returned last; valid until its next call.</summary>
-    public ReadOnlySpan<int> Touched => _touched.AsSpan(0, _distinct);
+    /// <summary>Dictionary indexes of the rows that <see cref="Fold"/> returned last, to be read on the same thread, before anything else is folded.</summary>
+    public ReadOnlySpan<int> Touched => t_touched.AsSpan(0, _distinct);
 
     private string? CheckFrame(WireBatch batch)
     {
@@ -190,10 +198,11 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
     private void MakeRoom()
     {
         _distinct = 0;
-        if (_tallies.Length >= dictionary.Count)
-            return;
-        int size = Math.Max(dictionary.Count, Math.Min(_tallies.Length * 2, dictionary.Count + 4096));
-        _tallies = new Tally[size];
-        _touched = new int[size];
+        if (t_tallies is null || t_touched is null || t_tallies.Length < dictionary.Count)
+        {
+            int size = Math.Max(dictionary.Count, Math.Min((t_tallies?.Length ?? 0) * 2, dictionary.Count + 4096));
+            (t_tallies, t_touched) = (new Tally[size], new int[size]);
+        }
+        (_tallies, _touched) = (t_tallies, t_touched);
     }
 }

@@ -11,7 +11,7 @@ namespace Reheat.Collector.Ingest;
 
 /// <summary>The service <c>reheat.v1.TraceIngest</c>: one call is one wedge's stream.</summary>
 internal sealed class IngestService(
-    WedgeStore wedges, TargetStore targets, SiteStore sites, Committer committer, LeaseKeeper leases, KeyTables keys, Admission admission, RefusalCounts refusals,
+    TargetStore targets, SiteStore sites, Committer committer, LeaseKeeper leases, KeyTables keys, Admission admission, RefusalCounts refusals,
     CollectorOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<IngestService> log) : IngestServiceBase
 {
     // A client that is ended and still reads gets the answers that were waiting, and then the reason; one that does not read is cut off.
@@ -108,10 +108,10 @@ internal sealed class IngestService(
     private async Task<StreamSession> OpenAsync(Hello hello, Admitted admitted, CancellationToken cancel)
     {
         DateTimeOffset began = DateTimeOffset.UnixEpoch.AddTicks(hello.EpochUnixNs / 100);
-        LeaseGrant grant = await wedges.OpenAsync(
+        LeaseGrant grant = await leases.OpenAsync(
             new WedgeHello(hello.Wedge, hello.Kind, hello.Version, hello.Host, hello.Guest, unchecked((long)hello.Agent),
                 unchecked((long)hello.Epoch), began, [.. hello.Rings.Select(r => unchecked((int)r))]),
-            options.Lease, clock.GetUtcNow() - options.Retention, cancel);
+            clock.GetUtcNow() - options.Retention, cancel);
         if (grant.IsForgotten)
         {
             throw Refused(hello, new Status(StatusCode.FailedPrecondition,
@@ -238,9 +238,8 @@ internal sealed class IngestService(
                 throw Invalid($"site_bytes names site {code.Site}: the stream has named {session.Dictionary.Count}");
             if (code.Code.Length is < 1 or > 15)
                 throw Invalid($"site_bytes of site {code.Site} has {code.Code.Length} bytes: an instruction has 1 to 15");
-            SiteId site = session.Dictionary.Site((int)code.Site).Site;
-            if (session.MayTell(site))
-                codes[site] = code.Code.ToByteArray();
+            if (session.MayTell((int)code.Site))
+                codes[session.Dictionary.Site((int)code.Site).Site] = code.Code.ToByteArray();
         }
         if (codes.Count > 0)
             await sites.SetCodeAsync([.. codes.Select(c => (c.Key, c.Value))], cancel);
@@ -264,7 +263,7 @@ internal sealed class IngestService(
         leases.Remove(session);
         try
         {
-            await wedges.ReleaseAsync(session.Identity.Wedge, session.Identity.Lease, CancellationToken.None);
+            await leases.ReleaseAsync(session);
         }
         catch (NpgsqlException e)
         {

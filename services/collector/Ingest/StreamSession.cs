@@ -18,7 +18,8 @@ internal sealed class StreamSession
     private readonly BatchDecoder _decoder;
     private readonly Lock _askedLock = new();
     private readonly BitArray _named = new(0);
-    private Dictionary<SiteId, bool>? _asked; // true once told; as a rule nothing is asked for
+    private readonly BitArray _asked = new(0);
+    private readonly BitArray _told = new(0);
     private readonly TaskCompletionSource<Status> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _underWay;
     private volatile bool _inputEnded;
@@ -150,32 +151,39 @@ internal sealed class StreamSession
             Refused = new BatchRefused { Ring = ring, From = from, To = to, Reason = reason, Expected = expected, Message = message },
         });
 
-    /// <summary>Asks for the bytes of these entries' sites, unless they were asked for before.</summary>
-    public void Want(IEnumerable<int> indexes)
+    /// <summary>Asks for the bytes of these entries' sites, each once.</summary>
+    public void Want(IReadOnlyList<int> indexes)
     {
         var wanted = new WantedSites();
+        var sites = new HashSet<SiteId>();
         lock (_askedLock)
         {
-            _asked ??= [];
             foreach (int index in indexes)
             {
-                if (_asked.TryAdd(Dictionary.Site(index).Site, false))
-                    wanted.Site.Add((uint)index);
+                if (_asked.Length <= index)
+                    _asked.Length = Dictionary.Count;
+                if (_asked[index] || !sites.Add(Dictionary.Site(index).Site))
+                    continue;
+                _asked[index] = true;
+                wanted.Site.Add((uint)index);
             }
         }
         if (wanted.Site.Count > 0)
             Answer(new IngestResponse { WantedSites = wanted });
     }
 
-    /// <summary>True, once, for a site whose bytes this stream was asked for; nobody may tell what they were not asked for.</summary>
-    public bool MayTell(SiteId site)
+    /// <summary>True, once, for an entry whose bytes this stream was asked for; nobody may tell what they were not asked for.</summary>
+    public bool MayTell(int index)
     {
         lock (_askedLock)
         {
-            if (_asked is null || !_asked.TryGetValue(site, out bool told) || told)
+            if (_asked.Length <= index || !_asked[index])
                 return false;
-            _asked[site] = true;
-            return true;
+            if (_told.Length <= index)
+                _told.Length = _asked.Length;
+            bool told = _told[index];
+            _told[index] = true;
+            return !told;
         }
     }
 

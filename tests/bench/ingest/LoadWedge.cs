@@ -13,6 +13,7 @@ namespace Reheat.IngestBench;
 internal sealed class LoadWedge(int number, LoadOptions options, Payloads payloads, LoadFigures figures) : IDisposable
 {
     private readonly ConcurrentQueue<(ulong From, ulong End, long At)> _underWay = new();
+    private readonly ConcurrentQueue<WantedSites> _wanted = new();
     private readonly SemaphoreSlim _room = new(options.Window);
 
     public async Task RunAsync(GrpcChannel channel, Task allOpen, CancellationToken cancel)
@@ -21,7 +22,7 @@ internal sealed class LoadWedge(int number, LoadOptions options, Payloads payloa
         await call.RequestStream.WriteAsync(new RawRequest { Hello = Hello() }, cancel);
         if (!await call.ResponseStream.MoveNext(cancel) || call.ResponseStream.Current.Welcome is not { } welcome)
             throw new InvalidOperationException("no welcome");
-        Task reading = ReadAsync(call.ResponseStream, cancel);
+        Task reading = ReadAsync(call, cancel);
         ulong at = welcome.Marks.Count > 0 ? welcome.Marks[0].Position : 0;
         figures.Open();
         await allOpen;
@@ -46,6 +47,8 @@ internal sealed class LoadWedge(int number, LoadOptions options, Payloads payloa
                 _underWay.Enqueue((at, end, sentAt));
             await call.RequestStream.WriteAsync(request, cancel);
             figures.Sent(request.Size);
+            while (_wanted.TryDequeue(out WantedSites? wanted))
+                await call.RequestStream.WriteAsync(new RawRequest { SiteBytes = Told(wanted) }, cancel);
             if (options.Bare)
                 figures.Committed(options.Records, sentAt);
             at = end;
@@ -58,13 +61,16 @@ internal sealed class LoadWedge(int number, LoadOptions options, Payloads payloa
 
     public void Dispose() => _room.Dispose();
 
-    private async Task ReadAsync(IAsyncStreamReader<IngestResponse> answers, CancellationToken cancel)
+    private async Task ReadAsync(AsyncDuplexStreamingCall<RawRequest, IngestResponse> call, CancellationToken cancel)
     {
+        IAsyncStreamReader<IngestResponse> answers = call.ResponseStream;
         while (await answers.MoveNext(cancel))
         {
             IngestResponse answer = answers.Current;
             if (answer.MessageCase is IngestResponse.MessageOneofCase.Refused or IngestResponse.MessageOneofCase.SlowDown)
                 figures.Refuse();
+            if (answer.WantedSites is { } wanted)
+                _wanted.Enqueue(wanted);
             if (answer.Ack is not { } ack)
                 continue;
             while (_underWay.TryPeek(out (ulong From, ulong End, long At) batch) && batch.End <= ack.Position)
@@ -74,6 +80,13 @@ internal sealed class LoadWedge(int number, LoadOptions options, Payloads payloa
                 _room.Release();
             }
         }
+    }
+
+    private static SiteBytes Told(WantedSites wanted)
+    {
+        var bytes = new SiteBytes();
+        bytes.Codes.Add(wanted.Site.Select(i => new SiteCode { Site = i, Code = ByteString.CopyFrom(0x89, 0x07) }));
+        return bytes;
     }
 
     private Hello Hello()

@@ -15,6 +15,8 @@ internal sealed class RawRequest
 
     public Hello? Hello { get; init; }
 
+    public SiteBytes? SiteBytes { get; init; }
+
     public ulong From { get; init; }
 
     public ulong To { get; init; }
@@ -30,8 +32,9 @@ internal sealed class RawRequest
 
     private void Write(SerializationContext context)
     {
-        byte[] head = (Hello is not null ? new IngestRequest { Hello = Hello } : (IMessage)new Batch { From = From, To = To }).ToByteArray();
-        if (Hello is not null)
+        IngestRequest? whole = Hello is not null ? new IngestRequest { Hello = Hello } : SiteBytes is not null ? new IngestRequest { SiteBytes = SiteBytes } : null;
+        byte[] head = ((IMessage?)whole ?? new Batch { From = From, To = To }).ToByteArray();
+        if (whole is not null)
         {
             context.SetPayloadLength(Size = head.Length);
             context.GetBufferWriter().Write(head);

@@ -74,6 +74,14 @@ internal sealed class WireBatch
         return wire;
     }
 
+    /// <summary>Lets go of everything large.</summary>
+    public void Forget()
+    {
+        (NewSites, Counters) = (null, null);
+        (Site, Traps, Elements) = (default, default, default);
+        Drops.Clear();
+    }
+
     private bool TryField(int field, int wire, byte[] message, ref WireReader reader)
     {
         if (wire == VarintWire)

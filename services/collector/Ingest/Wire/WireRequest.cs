@@ -68,6 +68,9 @@ internal sealed class WireRequest : IDisposable
         if (_bytes.Length > 0)
             ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = [];
+        // The stream's reader holds its last request until the next one comes, which is long where ten thousand streams are quiet.
+        Batch?.Forget();
+        (Hello, Batch, SiteBytes) = (null, null, null);
     }
 
     // What is not laid out as every known writer does it: fields in pieces, fields of a newer version.
