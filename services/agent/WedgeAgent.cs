@@ -52,7 +52,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
             await _machine.ReadMapAsync(cancel);
             var source = new RingSource(session, images, _machine, () => _wedgeEnded || session.ProducerEnded, Status, log);
             if (options.Spool is null)
-                await new StreamLoop(options, source, images, Status, clock, log).RunAsync(cancel);
+                await new StreamLoop(options, source, images, Status, clock, log, AgentOf(session)).RunAsync(cancel);
             else
                 await RunSpooledAsync(options.Spool, session, source, cancel);
         }
@@ -61,6 +61,20 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
             await looking.CancelAsync();
             await look; // before the rings are closed
         }
+    }
+
+    /// <summary>
+    /// The name under which this session's agents hold the wedge's lease. A ring has one consumer at a time: an agent that is started where another one was killed is no
+    /// rival, and need not wait for the lease to lapse.
+    /// </summary>
+    private static ulong AgentOf(WedgeSession session)
+    {
+        string file = Path.Combine(session.Directory, "agent");
+        if (File.Exists(file) && File.ReadAllBytes(file) is { Length: sizeof(ulong) } bytes && BitConverter.ToUInt64(bytes) is not 0 and var known)
+            return known;
+        ulong drawn = StreamLoop.NewAgent();
+        File.WriteAllBytes(file, BitConverter.GetBytes(drawn));
+        return drawn;
     }
 
     /// <summary>Streams with a spool: first what sessions that are over left in it, then this one.</summary>
@@ -93,8 +107,8 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
 
         async Task DeliverAsync()
         {
-            await new SpoolDrain(options, spool, spoolClock, Status, clock, log).RunAsync(except: source.Epoch, cancel);
-            await new StreamLoop(options, spooled, images, Status, clock, log).RunAsync(cancel);
+            await new SpoolDrain(options, spool, spoolClock, Status, clock, log, AgentOf(session)).RunAsync(except: source.Epoch, cancel);
+            await new StreamLoop(options, spooled, images, Status, clock, log, AgentOf(session)).RunAsync(cancel);
         }
     }
 

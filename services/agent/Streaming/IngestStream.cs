@@ -37,10 +37,11 @@ internal sealed class IngestStream(
     /// <summary>Streams until the wedge has ended and everything is acknowledged (true), or new rings have come and the stream must begin anew (false).</summary>
     /// <exception cref="BatchRefusedException">The collector refuses a batch for what is in it.</exception>
     /// <exception cref="RpcException">The stream ended otherwise.</exception>
-    public async Task<bool> RunAsync(TraceIngest.TraceIngestClient client, CancellationToken cancel)
+    public async Task<bool> RunAsync(CallInvoker collector, CancellationToken cancel)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call = client.Ingest(Headers(), cancellationToken: ending.Token);
+        using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call = 
+            collector.AsyncDuplexStreamingCall(CheckedIngest.Method, null, new CallOptions(Headers(), cancellationToken: ending.Token));
         try
         {
             await WriteAsync(call.RequestStream, new IngestRequest { Hello = Hello() }, cancel);
@@ -112,6 +113,7 @@ internal sealed class IngestStream(
             Epoch = source.Epoch,
             EpochUnixNs = source.EpochUnixNs,
             Agent = agent,
+            Checksums = true,
         };
         hello.Rings.AddRange(source.Rings.Select(r => r.Ring));
         hello.Images.AddRange(images.Images.Select(i => new LoadedImage

@@ -2,20 +2,26 @@ using System.Security.Cryptography;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
-using Reheat.V1;
 
 namespace Reheat.Agent.Streaming;
 
 /// <summary>Streams a source to the collector until it has ended and all is acknowledged, over as many streams as that takes.</summary>
-internal sealed class StreamLoop(AgentOptions options, ITraceSource source, ImageTable images, AgentStatus status, TimeProvider clock, ILogger log)
+internal sealed class StreamLoop(
+    AgentOptions options, ITraceSource source, ImageTable images, AgentStatus status, TimeProvider clock, ILogger log, ulong agent = 0)
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SameAgain = TimeSpan.FromMinutes(1);
 
-    private readonly ulong _agent = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
+    private const int BelievedRefusals = 3;
+
+    // Drawn for this process, unless it goes on where another one of the same session was killed.
+    private readonly ulong _agent = agent != 0 ? agent : NewAgent();
     private string _saidReason = "";
     private long _saidAt;
+
+    /// <summary>A random name for an agent, not 0.</summary>
+    public static ulong NewAgent() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
 
     /// <summary>Returns when all is acknowledged.</summary>
     /// <exception cref="AgentException">Something that trying again cannot mend.</exception>
@@ -33,9 +39,10 @@ internal sealed class StreamLoop(AgentOptions options, ITraceSource source, Imag
             },
             DisposeHttpClient = true,
         });
-        var client = new TraceIngest.TraceIngestClient(channel);
+        CallInvoker collector = channel.CreateCallInvoker();
         var refusals = new Refusals();
         TimeSpan delay = FirstRetry;
+        int refused = 0;
         while (true)
         {
             long acknowledged = status.Acknowledged;
@@ -44,17 +51,16 @@ internal sealed class StreamLoop(AgentOptions options, ITraceSource source, Imag
             {
                 source.FindRings(); // those that came while the collector was away
                 var stream = new IngestStream(options, source, images, status, refusals, _agent, clock, log);
-                if (await stream.RunAsync(client, cancel))
+                if (await stream.RunAsync(collector, cancel))
                     return;
                 continue; // new rings: a new hello
             }
             catch (RpcException e) when (!cancel.IsCancellationRequested)
             {
-                if (e.StatusCode is StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.ResourceExhausted
-                    or StatusCode.Unimplemented or StatusCode.PermissionDenied or StatusCode.Unauthenticated)
-                {
+                // What a broken connection makes of a request may be refused for anything; what is wrong with the request itself is so each time.
+                refused = status.Acknowledged == acknowledged && IsRefusal(e.StatusCode) ? refused + 1 : 0;
+                if (refused == BelievedRefusals)
                     throw new AgentException($"the collector at {options.Collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
-                }
                 status.Connection = e.Status.Detail;
                 reason = $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}";
             }
@@ -86,4 +92,7 @@ internal sealed class StreamLoop(AgentOptions options, ITraceSource source, Imag
             delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
         }
     }
+
+    private static bool IsRefusal(StatusCode status) => status is StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.ResourceExhausted
+        or StatusCode.Unimplemented or StatusCode.PermissionDenied or StatusCode.Unauthenticated;
 }

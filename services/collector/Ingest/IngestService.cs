@@ -29,7 +29,10 @@ internal sealed class IngestService(
         try
         {
             using (WireRequest? first = await requestStream.MoveNext(cancel) ? requestStream.Current : null)
+            {
                 hello = first?.Hello ?? throw Invalid("the first request must be a hello");
+                Verify(first, hello.Checksums);
+            }
             if (HelloCheck.Wrong(hello) is { } wrong)
                 throw Invalid(wrong);
             admitted = Admit(context.RequestHeaders, hello);
@@ -38,7 +41,7 @@ internal sealed class IngestService(
             try
             {
                 using var listening = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-                Task receiving = ReceiveAsync(session, requestStream, listening.Token);
+                Task receiving = ReceiveAsync(session, requestStream, hello.Checksums, listening.Token);
                 if (await Task.WhenAny(receiving, session.Ended) != receiving)
                     await listening.CancelAsync();
                 await receiving;
@@ -142,12 +145,13 @@ internal sealed class IngestService(
         return session;
     }
 
-    private async Task ReceiveAsync(StreamSession session, IAsyncStreamReader<WireRequest> requests, CancellationToken cancel)
+    private async Task ReceiveAsync(StreamSession session, IAsyncStreamReader<WireRequest> requests, bool checksums, CancellationToken cancel)
     {
         while (!session.Ended.IsCompleted && await requests.MoveNext(cancel))
         {
             session.LastHeard = clock.GetTimestamp();
             using WireRequest request = requests.Current;
+            Verify(request, checksums);
             if (request.Batch is { } batch)
                 await ReceiveBatchAsync(session, batch, cancel);
             else if (request.SiteBytes is { } bytes)
@@ -155,6 +159,12 @@ internal sealed class IngestService(
             else
                 throw Invalid($"a {request.Case} cannot follow the hello: expected a batch or site_bytes");
         }
+    }
+
+    private static void Verify(WireRequest request, bool checksums)
+    {
+        if (checksums && !request.IsAsItWasSent)
+            throw new RpcException(new Status(StatusCode.DataLoss, $"a {request.Case} was changed on its way: its checksum is wrong or missing — connect again"));
     }
 
     private async Task ReceiveBatchAsync(StreamSession session, WireBatch batch, CancellationToken cancel)

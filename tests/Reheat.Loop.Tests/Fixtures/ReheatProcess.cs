@@ -30,6 +30,10 @@ internal sealed class ReheatProcess : IDisposable
         return new ReheatProcess(Tool.Start(start));
     }
 
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
     /// <summary>Runs a command to its end.</summary>
     public static async Task<ReheatResult> RunAsync(params IEnumerable<string> arguments)
     {

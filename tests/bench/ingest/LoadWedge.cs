@@ -103,6 +103,7 @@ internal sealed class LoadWedge(int number, LoadOptions options, Payloads payloa
             Epoch = (ulong)number + 1,
             EpochUnixNs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000_000,
             Agent = (ulong)number + 1,
+            Checksums = true,
             Rings = { 0 },
             Images = { new LoadedImage { BuildId = ByteString.CopyFrom(build), Name = "vmlinux" } },
         };

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Hashing;
 using Google.Protobuf;
 using Grpc.Core;
 using Reheat.V1;
@@ -36,8 +37,9 @@ internal sealed class RawRequest
         byte[] head = ((IMessage?)whole ?? new Batch { From = From, To = To }).ToByteArray();
         if (whole is not null)
         {
-            context.SetPayloadLength(Size = head.Length);
-            context.GetBufferWriter().Write(head);
+            byte[] bytes = MessageChecksum.Encode(whole);
+            context.SetPayloadLength(Size = bytes.Length);
+            context.GetBufferWriter().Write(bytes);
             context.Complete();
             return;
         }
@@ -48,12 +50,20 @@ internal sealed class RawRequest
         uint left = (uint)inner;
         for (int i = 1; i < frame; i++, left >>= 7)
             front[i] = (byte)(left > 0x7f ? (left & 0x7f) | 0x80 : left);
-        context.SetPayloadLength(Size = frame + inner);
+        context.SetPayloadLength(Size = frame + inner + MessageChecksum.Bytes);
         IBufferWriter<byte> writer = context.GetBufferWriter();
         writer.Write(front);
         writer.Write(head);
         writer.Write(Dictionary);
         writer.Write(Columns);
+        var crc = new Crc32();
+        crc.Append(front);
+        crc.Append(head);
+        crc.Append(Dictionary);
+        crc.Append(Columns);
+        Span<byte> field = stackalloc byte[MessageChecksum.Bytes];
+        MessageChecksum.Write(field, crc.GetCurrentHashAsUInt32());
+        writer.Write(field);
         context.Complete();
     }
 }

@@ -17,7 +17,7 @@ internal static class TraceIngestMethods
     private static readonly Method<WireRequest, IngestResponse> Ingest = new(
         MethodType.DuplexStreaming, TraceIngest.Descriptor.FullName, nameof(IngestServiceBase.Ingest),
         new Marshaller<WireRequest>((_, _) => throw new NotSupportedException("a collector sends no requests"), WireRequest.Read),
-        Marshallers.Create(Google.Protobuf.MessageExtensions.ToByteArray, static bytes => IngestResponse.Parser.ParseFrom(bytes)));
+        Marshallers.Create(static (IngestResponse answer) => MessageChecksum.Encode(answer), static bytes => IngestResponse.Parser.ParseFrom(bytes)));
 
     /// <summary>The service, for reflection.</summary>
     public static Google.Protobuf.Reflection.ServiceDescriptor Descriptor => TraceIngest.Descriptor;

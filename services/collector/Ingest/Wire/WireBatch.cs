@@ -44,7 +44,11 @@ internal sealed class WireBatch
     public static WireBatch? TryRead(byte[] message, int at, int end)
     {
         var reader = new WireReader(message.AsSpan(0, end), at);
-        if (!reader.TryVarint(out ulong length) || length != (ulong)(end - reader.Position))
+        if (!reader.TryVarint(out ulong length))
+            return null;
+        if (length + MessageChecksum.Bytes == (ulong)(end - reader.Position) && MessageChecksum.IsThere(message.AsSpan(0, end)))
+            reader = new WireReader(message.AsSpan(0, end - MessageChecksum.Bytes), reader.Position);
+        else if (length != (ulong)(end - reader.Position))
             return null;
         var batch = new WireBatch();
         while (!reader.AtEnd)

@@ -18,10 +18,14 @@ internal sealed class WireRequest : IDisposable
     private const int Slack = sizeof(ulong);
 
     private byte[] _bytes = [];
+    private int _length;
 
     private WireRequest()
     {
     }
+
+    /// <summary>True if it carries a checksum, and the right one.</summary>
+    public bool IsAsItWasSent => MessageChecksum.IsRight(_bytes.AsSpan(0, _length));
 
     /// <summary>What it is.</summary>
     public Case Case { get; private set; }
@@ -46,7 +50,7 @@ internal sealed class WireRequest : IDisposable
         int length = checked((int)message.Length);
         byte[] bytes = ArrayPool<byte>.Shared.Rent(length + Slack);
         message.CopyTo(bytes);
-        var request = new WireRequest { _bytes = bytes };
+        var request = new WireRequest { _bytes = bytes, _length = length };
         try
         {
             if (length > 0 && bytes[0] == BatchTag && WireBatch.TryRead(bytes, 1, length) is { } batch)
