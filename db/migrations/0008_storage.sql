@@ -30,9 +30,12 @@ BEGIN
     IF to_regclass('reheat_data.' || name) IS NULL THEN
         -- Two collectors may both come here; the lock makes the second one wait and find it done.
         PERFORM pg_advisory_xact_lock(hashtext('reheat_data.' || parent));
-        EXECUTE format(
-            'CREATE TABLE IF NOT EXISTS reheat_data.%I PARTITION OF reheat_data.%I FOR VALUES FROM (%L) TO (%L) WITH (fillfactor = 80)',
-            name, parent, first::text || ' 00:00:00+00', next::text || ' 00:00:00+00');
+        IF to_regclass('reheat_data.' || name) IS NULL THEN
+            -- Attached, not made as a partition: that would wait for all who read the table, and all who write would wait behind it.
+            EXECUTE format('CREATE TABLE reheat_data.%I (LIKE reheat_data.%I INCLUDING ALL) WITH (fillfactor = 80)', name, parent);
+            EXECUTE format('ALTER TABLE reheat_data.%I ATTACH PARTITION reheat_data.%I FOR VALUES FROM (%L) TO (%L)',
+                parent, name, first::text || ' 00:00:00+00', next::text || ' 00:00:00+00');
+        END IF;
     END IF;
 END $$;
 COMMENT ON FUNCTION reheat_data.ensure_partition(text, date) IS 'Makes the partition of counts, counts_hour or counts_day that holds this day (UTC), unless it is there.';

@@ -11,7 +11,7 @@ internal static class SpoolFormat
     /// <summary>No message is larger: batches fit into a request.</summary>
     public const int MaxMessageBytes = 4 << 20;
 
-    public const long LeastSegmentBytes = 64 << 10;
+    public const long LeastSegmentBytes = 4 << 10;
 
     public const long MostSegmentBytes = 4 << 20;
 

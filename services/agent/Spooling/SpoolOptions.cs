@@ -16,7 +16,7 @@ public enum SpoolSync
 /// <summary>An agent's spool.</summary>
 public sealed record SpoolOptions
 {
-    /// <summary>The smallest size: two segments of 64 KiB.</summary>
+    /// <summary>The smallest size: two segments of 4 KiB.</summary>
     public const long LeastBytes = 2 * SpoolFormat.LeastSegmentBytes;
 
     /// <summary>The directory; each wedge has one of its own in it.</summary>

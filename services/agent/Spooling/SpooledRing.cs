@@ -6,6 +6,8 @@ namespace Reheat.Agent.Spooling;
 /// <summary>A ring whose oldest positions are in the spool, or all of them, if its session is over.</summary>
 internal sealed class SpooledRing(ITraceRing? ring, uint number, Spool spool, ulong epoch, SpoolClock clock) : ITraceRing
 {
+    private ulong _end;
+
     /// <summary>The ring itself, or null.</summary>
     public ITraceRing? Live => ring;
 
@@ -13,7 +15,8 @@ internal sealed class SpooledRing(ITraceRing? ring, uint number, Spool spool, ul
 
     public string Place => ring?.Place ?? $"ring {number} of session {epoch:x16}, spooled";
 
-    public ulong Head => ring?.Head ?? spool.SpanOf(epoch, number).To;
+    // What is delivered leaves the spool, and the end of it stays where it was.
+    public ulong Head => ring?.Head ?? (_end = Math.Max(_end, spool.SpanOf(epoch, number).To));
 
     public ulong Tail => spool.SpanOf(epoch, number) is { To: > 0 } span ? span.From : ring?.Tail ?? 0;
 
@@ -32,6 +35,7 @@ internal sealed class SpooledRing(ITraceRing? ring, uint number, Spool spool, ul
     {
         spool.Release(epoch, number, mark);
         // What is in the spool is the ring's no more, and no loss.
+        _end = Math.Max(_end, mark);
         if (ring is null || spool.SpanOf(epoch, number).To > mark)
             return;
         ring.Begin(mark);
@@ -59,6 +63,6 @@ internal sealed class SpooledRing(ITraceRing? ring, uint number, Spool spool, ul
     {
         if (spool.Find(epoch, number, from) is { } found)
             return found.Batch.Batch.To;
-        return ring?.EndOfBatch(from, head, most) ?? spool.SpanOf(epoch, number).To;
+        return ring?.EndOfBatch(from, head, most) ?? Head;
     }
 }

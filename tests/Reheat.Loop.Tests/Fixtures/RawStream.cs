@@ -17,10 +17,10 @@ internal sealed class RawStream : IDisposable
     private readonly CancellationTokenSource _patience = new(Patience);
     private readonly Dictionary<ulong, uint> _sites = [];
 
-    private RawStream(Uri collector)
+    private RawStream(Uri collector, string? token)
     {
         _channel = GrpcChannel.ForAddress(collector);
-        _call = new TraceIngest.TraceIngestClient(_channel).Ingest(cancellationToken: _patience.Token);
+        _call = new TraceIngest.TraceIngestClient(_channel).Ingest(token is null ? null : new Metadata { { "authorization", $"Bearer {token}" } }, cancellationToken: _patience.Token);
     }
 
     public Welcome Welcome { get; private set; } = new();
@@ -48,24 +48,24 @@ internal sealed class RawStream : IDisposable
     }
 
     /// <summary>Opens a stream whose first request is not a hello.</summary>
-    public static async Task<RawStream> OpenWithAsync(Uri collector, IngestRequest first)
+    public static async Task<RawStream> OpenWithAsync(Uri collector, IngestRequest first, string? token = null)
     {
-        var stream = new RawStream(collector);
+        var stream = new RawStream(collector, token);
         await stream.SendAsync(first);
         return stream;
     }
 
-    public static async Task<RawStream> OpenAsync(Uri collector, Hello hello)
+    public static async Task<RawStream> OpenAsync(Uri collector, Hello hello, string? token = null)
     {
-        RawStream stream = await OpenWithAsync(collector, new IngestRequest { Hello = hello });
+        RawStream stream = await OpenWithAsync(collector, new IngestRequest { Hello = hello }, token);
         stream.Welcome = (await stream.NextAsync()).Welcome;
         return stream;
     }
 
     /// <summary>Opens a stream that is refused; returns why.</summary>
-    public static async Task<Status> RefusedAsync(Uri collector, Hello hello)
+    public static async Task<Status> RefusedAsync(Uri collector, Hello hello, string? token = null)
     {
-        using RawStream stream = await OpenWithAsync(collector, new IngestRequest { Hello = hello });
+        using RawStream stream = await OpenWithAsync(collector, new IngestRequest { Hello = hello }, token);
         return await stream.EndAsync();
     }
 

@@ -19,9 +19,19 @@ internal sealed class ReheatProcess : IDisposable
         _errors = process.StandardError.ReadToEndAsync();
     }
 
-    public static ReheatProcess Start(params IEnumerable<string> arguments)
+    public static ReheatProcess Start(params IEnumerable<string> arguments) => Start(Path.Combine(AppContext.BaseDirectory, "reheat"), arguments);
+
+    /// <summary>Runs it where a directory is a file system of so many bytes, which no other process sees.</summary>
+    public static ReheatProcess StartOnSmallDisk(string directory, string bytes, params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "reheat")) { RedirectStandardOutput = true, RedirectStandardError = true };
+        Directory.CreateDirectory(directory);
+        const string Script = "mount -t tmpfs -o size=\"$1\" none \"$2\" && shift 2 && exec \"$@\"";
+        return Start("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", Script, "sh", bytes, directory, Path.Combine(AppContext.BaseDirectory, "reheat"), .. arguments]);
+    }
+
+    private static ReheatProcess Start(string program, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
         start.Environment["DOTNET_TieredPGO"] = "0";
