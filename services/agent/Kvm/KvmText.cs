@@ -42,11 +42,28 @@ internal enum MmioKind : byte
 /// <summary><c>kvm_mmio</c>.</summary>
 internal readonly record struct MmioText(MmioKind Kind, uint Length, ulong Address);
 
-/// <summary>Reads what the events say, in the kernel's words and in those of libtraceevent's plugin. False: the text is not understood.</summary>
+/// <summary>Reads what the events say, in the kernel's words, in those of libtraceevent's plugin, or as raw fields. False: the text is not understood.</summary>
 internal static class KvmText
 {
+    /// <summary><c>kvm_exit</c>.</summary>
+    public static bool TryExit(ReadOnlySpan<byte> text, out ExitText exit) => RawFields.Are(text) ? RawFields.TryExit(text, out exit) : TrySaidExit(text, out exit);
+
+    /// <summary><c>kvm_page_fault</c>.</summary>
+    public static bool TryFault(ReadOnlySpan<byte> text, out FaultText fault) => RawFields.Are(text) ? RawFields.TryFault(text, out fault) : TrySaidFault(text, out fault);
+
+    /// <summary><c>kvm_emulate_insn</c>.</summary>
+    public static bool TryInstruction(ReadOnlySpan<byte> text, out InstructionText instruction) =>
+        RawFields.Are(text) ? RawFields.TryInstruction(text, out instruction) : TrySaidInstruction(text, out instruction);
+
+    /// <summary><c>kvm_mmio</c>.</summary>
+    public static bool TryMmio(ReadOnlySpan<byte> text, out MmioText mmio) => RawFields.Are(text) ? RawFields.TryMmio(text, out mmio) : TrySaidMmio(text, out mmio);
+
+    /// <summary><c>kvm_fast_mmio</c>.</summary>
+    public static bool TryFastMmio(ReadOnlySpan<byte> text, out ulong address) =>
+        RawFields.Are(text) ? RawFields.TryFastMmio(text, out address) : TrySaidFastMmio(text, out address);
+
     // vcpu %u reason %s%s%s rip 0x%lx info1 0x%016llx info2 …        plugin and older: [vcpu %u ]reason %s rip 0x%lx info %llx %llx
-    public static bool TryExit(ReadOnlySpan<byte> text, out ExitText exit)
+    private static bool TrySaidExit(ReadOnlySpan<byte> text, out ExitText exit)
     {
         exit = default;
         int rip = text.IndexOf(" rip "u8);
@@ -74,7 +91,7 @@ internal static class KvmText
     }
 
     // vcpu %u rip 0x%lx address 0x%016llx error_code 0x%llx        older: address %lx error_code %x
-    public static bool TryFault(ReadOnlySpan<byte> text, out FaultText fault)
+    private static bool TrySaidFault(ReadOnlySpan<byte> text, out FaultText fault)
     {
         fault = default;
         ulong rip = 0;
@@ -97,7 +114,7 @@ internal static class KvmText
     }
 
     // %x:%llx:<hex bytes> (real|vm16|prot16|prot32|prot64)[ failed]        plugin: %llx:%llx: <hex bytes or disassembly>[ FAIL]
-    public static bool TryInstruction(ReadOnlySpan<byte> text, out InstructionText instruction)
+    private static bool TrySaidInstruction(ReadOnlySpan<byte> text, out InstructionText instruction)
     {
         instruction = default;
         if (!Hex.TryRead(ref text, out ulong segment) || text.IsEmpty || text[0] != ':')
@@ -121,7 +138,7 @@ internal static class KvmText
     }
 
     // mmio {unsatisfied-read|read|write} len %u gpa 0x%llx val 0x%llx
-    public static bool TryMmio(ReadOnlySpan<byte> text, out MmioText mmio)
+    private static bool TrySaidMmio(ReadOnlySpan<byte> text, out MmioText mmio)
     {
         mmio = default;
         if (!Skip(ref text, "mmio "u8))
@@ -142,7 +159,7 @@ internal static class KvmText
     }
 
     // fast mmio at gpa 0x%llx
-    public static bool TryFastMmio(ReadOnlySpan<byte> text, out ulong address)
+    private static bool TrySaidFastMmio(ReadOnlySpan<byte> text, out ulong address)
     {
         address = 0;
         return Skip(ref text, "fast mmio at gpa "u8) && Hex.TryRead(ref text, out address);

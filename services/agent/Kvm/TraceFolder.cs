@@ -6,7 +6,11 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
     // Beyond it a text names threads that no machine has.
     private const int MaxThreads = 1 << 16;
 
+    // A hostile text may say anything; sums of it are still numbers.
+    private const ulong MaxLost = 1UL << 62;
+
     private readonly Dictionary<long, Episode> _threads = [];
+    private readonly LineHeads _heads = new();
     private long _lastThread = long.MinValue;
     private Episode _lastEpisode = new();
 
@@ -44,7 +48,7 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
     public void Take(ReadOnlySpan<byte> line)
     {
         Lines++;
-        if (!TraceLine.TrySplit(line, out TraceLine split))
+        if (!_heads.TrySplit(line, out TraceLine split))
         {
             TakeRemark(line);
             return;
@@ -60,12 +64,21 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
             _ => true,
         };
         if (!understood)
-            NotUnderstood.Add($"{System.Text.Encoding.Latin1.GetString(split.Name)} of another form", line, Lines);
+            NotUnderstood.Add(OfAnotherForm(split.Event), line, Lines);
         else if (split.Event == KvmEvent.Other)
             Other.Add(split.Name, line, Lines);
         else
             Understood++;
     }
+
+    private static string OfAnotherForm(KvmEvent of) => of switch
+    {
+        KvmEvent.Exit => "kvm_exit of another form",
+        KvmEvent.PageFault => "kvm_page_fault of another form",
+        KvmEvent.EmulateInstruction => "kvm_emulate_insn of another form",
+        KvmEvent.Mmio => "kvm_mmio of another form",
+        _ => "kvm_fast_mmio of another form",
+    };
 
     /// <summary>Takes note of a line that is too long to be one.</summary>
     public void TakeOverlong(ReadOnlySpan<byte> start)
@@ -83,7 +96,7 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
         if (KvmText.TryLost(text, out ulong lost))
         {
             // What is lost may be the half of any thread's story.
-            Lost += lost;
+            Lost = lost > MaxLost - Lost ? MaxLost : Lost + lost;
             foreach (Episode episode in _threads.Values)
                 episode.Clear();
             Other.Add("lost events", line, Lines);

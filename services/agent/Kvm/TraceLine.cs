@@ -40,13 +40,17 @@ internal readonly ref struct TraceLine
 {
     private static readonly SearchValues<byte> NameBytes = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
 
-    private TraceLine(long thread, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
+    private TraceLine(int start, long thread, KvmEvent what, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
     {
+        Start = start;
         Thread = thread;
+        Event = what;
         Name = name;
         Text = text;
-        Event = EventOf(name);
     }
+
+    /// <summary>Where the event stands in the line, its system included.</summary>
+    public int Start { get; }
 
     /// <summary>Tells threads apart: the thread's number or, where the line has none, a negative hash of its command.</summary>
     public long Thread { get; }
@@ -62,10 +66,40 @@ internal readonly ref struct TraceLine
 
     /// <summary>Splits a line.</summary>
     /// <returns>False if it names no event.</returns>
-    public static bool TrySplit(ReadOnlySpan<byte> line, out TraceLine split)
+    public static bool TrySplit(ReadOnlySpan<byte> line, out TraceLine split) => TryFind(line, 0, afterTime: false, null, out split);
+
+    /// <summary>Splits a line of which is known where the word behind the time begins, and which thread is told before it.</summary>
+    /// <returns>False if it names no event.</returns>
+    public static bool TrySplit(ReadOnlySpan<byte> line, int word, long thread, out TraceLine split)
     {
-        bool afterTime = false;
-        for (int from = 0; ;)
+        ReadOnlySpan<byte> rest = line[word..];
+        if (rest.StartsWith("kvm:"u8))
+            rest = rest[4..];
+        int length = 0;
+        KvmEvent what = KvmEvent.Other;
+        if (rest.StartsWith("kvm_"u8))
+            (what, length) = Known(rest[4..]);
+        if (what == KvmEvent.Other)
+            return TryFind(line, word, afterTime: true, thread, out split);
+        length += 4;
+        split = new TraceLine(word, thread, what, rest[..length], rest[(length + 1)..].TrimStart((byte)' '));
+        return true;
+    }
+
+    /// <summary>An event by its name behind <c>kvm_</c>, and that name's length. Each of these is a comparison of one or two words.</summary>
+    private static (KvmEvent What, int Length) Known(ReadOnlySpan<byte> rest) =>
+        rest.StartsWith("exit: "u8) ? (KvmEvent.Exit, 4)
+        : rest.StartsWith("entry: "u8) ? (KvmEvent.Entry, 5)
+        : rest.StartsWith("mmio: "u8) ? (KvmEvent.Mmio, 4)
+        : rest.StartsWith("page_fault: "u8) ? (KvmEvent.PageFault, 10)
+        : rest.StartsWith("emulate_insn: "u8) ? (KvmEvent.EmulateInstruction, 12)
+        : rest.StartsWith("fast_mmio: "u8) ? (KvmEvent.FastMmio, 9)
+        : (KvmEvent.Other, 0);
+
+    /// <summary>Finds the event at or behind a place; the thread counts if the event stands right there.</summary>
+    private static bool TryFind(ReadOnlySpan<byte> line, int first, bool afterTime, long? thread, out TraceLine split)
+    {
+        for (int from = first; ;)
         {
             int colon = line[from..].IndexOf((byte)':');
             if (colon < 0)
@@ -85,7 +119,7 @@ internal readonly ref struct TraceLine
             ReadOnlySpan<byte> name = word[(word.LastIndexOf((byte)':') + 1)..];
             if (IsName(name) && (afterTime || name.StartsWith("kvm_"u8)))
             {
-                split = new TraceLine(ThreadOf(line[..start]), name, line[from..].TrimStart((byte)' '));
+                split = new TraceLine(start, start == first && thread is { } known ? known : ThreadOf(line[..start]), EventOf(name), name, line[from..].TrimStart((byte)' '));
                 return true;
             }
         }
@@ -142,7 +176,8 @@ internal readonly ref struct TraceLine
         return (long)(XxHash3.HashToUInt64(head) | (1UL << 63));
     }
 
-    private static bool IsCpu(ReadOnlySpan<byte> text)
+    /// <summary>True for what is in the brackets round a processor, and the closing one.</summary>
+    public static bool IsCpu(ReadOnlySpan<byte> text)
     {
         int digits = 0;
         while (digits < text.Length && text[digits] is >= (byte)'0' and <= (byte)'9')

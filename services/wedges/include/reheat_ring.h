@@ -25,6 +25,8 @@
  *    so that it never sees a record half written. The consumer stores tail with release order once a record is safe
  *    elsewhere (acknowledged by a collector, or synced to a spool); the producer loads tail with acquire order before
  *    it overwrites a slot.
+ *  - Pace: the producer's cache line is written at every push, so a consumer that spins on head makes each push wait for it. A consumer
+ *    looks, takes all that is below in batches, and waits; tail may move on as seldom as the ring's size allows.
  *  - Wrap: a slot is free once its record is below tail, so tail <= head <= tail + capacity at every moment. A producer may
  *    remember the tail that it saw last; it can only have moved on.
  *  - A full ring drops: the producer counts and goes on. A producer never waits. Drops travel as absolute counts, so
