@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Reheat.Agent.Kvm;
@@ -14,6 +15,7 @@ internal static class Hex
     private static readonly byte[] Table = MakeTable();
 
     /// <summary>Hexadecimal, with or without <c>0x</c>; at most 64 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool TryRead(ref ReadOnlySpan<byte> text, out ulong number)
     {
         int i = text.Length > 2 && text[0] == '0' && text[1] == 'x' ? 2 : 0;
@@ -31,6 +33,7 @@ internal static class Hex
     }
 
     /// <summary>The digits among the first 16 bytes, up to the first that is none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int ReadAtOnce(ReadOnlySpan<byte> text, out ulong number)
     {
         Vector128<byte> bytes = Vector128.Create(text);
@@ -48,6 +51,7 @@ internal static class Hex
     }
 
     /// <summary>Eight digits, a byte each, the first the highest.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Packed(ulong digits)
     {
         digits = BinaryPrimitives.ReverseEndianness(digits);
@@ -56,6 +60,7 @@ internal static class Hex
         return (uint)(digits | (digits >> 16));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool TryReadSingly(ref ReadOnlySpan<byte> text, int i, out ulong number)
     {
         number = 0;
@@ -74,6 +79,7 @@ internal static class Hex
     }
 
     /// <summary>Decimal, below 2^32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryReadDecimal(ref ReadOnlySpan<byte> text, out uint number)
     {
         bool read = TryReadDecimal(ref text, out ulong wide) && wide <= uint.MaxValue;
@@ -82,6 +88,7 @@ internal static class Hex
     }
 
     /// <summary>Decimal; at most 64 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool TryReadDecimal(ref ReadOnlySpan<byte> text, out ulong number)
     {
         number = 0;
@@ -100,6 +107,7 @@ internal static class Hex
     }
 
     /// <summary>The value of a digit, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Digit(byte character) => Digits[character] is var digit && digit == None ? -1 : digit;
 
     private static byte[] MakeTable()

@@ -12,6 +12,9 @@ internal readonly record struct InstructionBytes(ulong Low, ulong High)
     /// <summary>Number of bytes: it stands where a sixteenth byte would.</summary>
     public int Length => (int)(High >> 56);
 
+    /// <summary>True for the same bytes.</summary>
+    public bool Is(in InstructionBytes other) => Low == other.Low && High == other.High;
+
     /// <summary>The bytes.</summary>
     [UnscopedRef]
     public ReadOnlySpan<byte> Span => MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(in Unsafe.AsRef(in this), 1))[..Length];
@@ -30,6 +33,7 @@ internal readonly record struct InstructionBytes(ulong Low, ulong High)
     }
 
     /// <summary>Reads pairs of hex digits, each followed by a space or the end; what follows that is none is left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static InstructionBytes Read(ReadOnlySpan<byte> text)
     {
         ulong low = 0, high = 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Reheat.Agent.Kvm;
@@ -39,6 +40,7 @@ internal sealed class LineCounts
     public long Lines { get; private set; }
 
     /// <summary>Counts a line whose kind is ASCII, such as an event's name.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(ReadOnlySpan<byte> kind, ReadOnlySpan<byte> line, long number)
     {
         ref (byte[] Name, Counter Counter) recent = ref _recent[SlotOf(kind)];
@@ -53,6 +55,7 @@ internal sealed class LineCounts
         recent = (kind.ToArray(), Add(text[..length], line, number));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int SlotOf(ReadOnlySpan<byte> kind) =>
         kind.IsEmpty ? 0 : (kind.Length + (kind[^1] * 3) + (kind[kind.Length / 2] * 7)) % RecentKinds;
 

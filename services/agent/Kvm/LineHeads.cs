@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace Reheat.Agent.Kvm;
 
@@ -24,6 +25,7 @@ internal sealed class LineHeads
 
     /// <summary>Splits a line.</summary>
     /// <returns>False if it names no event.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TrySplit(ReadOnlySpan<byte> line, out TraceLine split)
     {
         int end = line.IndexOf((byte)']') + 1;
@@ -45,6 +47,7 @@ internal sealed class LineHeads
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Slot(ReadOnlySpan<byte> head)
     {
         ulong mixed = BinaryPrimitives.ReadUInt64LittleEndian(head) ^ (BinaryPrimitives.ReadUInt64LittleEndian(head[^8..]) * 31) ^ (uint)head.Length;
@@ -52,32 +55,28 @@ internal sealed class LineHeads
     }
 
     /// <summary>Where the word behind <c>[FLAGS] TIME: </c> begins; 0 if something else stands there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int WordAfterTime(ReadOnlySpan<byte> line, int i)
     {
-        SkipSpaces(line, ref i);
+        i = Spaces.End(line, i);
         if (!SkipDigits(line, ref i))
         {
             while (i < line.Length && line[i] is not ((byte)' ' or (byte)':' or (byte)'['))
                 i++;
             if (i == line.Length || line[i] != ' ')
                 return 0;
-            SkipSpaces(line, ref i);
+            i = Spaces.End(line, i);
             if (!SkipDigits(line, ref i))
                 return 0;
         }
         if (i >= line.Length || line[i++] != '.' || !SkipDigits(line, ref i) || i + 1 >= line.Length || line[i] != ':' || line[i + 1] != ' ')
             return 0;
         i += 2;
-        int spaces = line[i..].IndexOfAnyExcept((byte)' ');
-        return spaces < 0 ? 0 : i + spaces;
+        i = Spaces.End(line, i);
+        return i < line.Length ? i : 0;
     }
 
-    private static void SkipSpaces(ReadOnlySpan<byte> line, ref int i)
-    {
-        while (i < line.Length && line[i] == ' ')
-            i++;
-    }
-
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool SkipDigits(ReadOnlySpan<byte> line, ref int i)
     {
         int first = i;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Reheat.Agent.Streaming;
 using Reheat.Core;
 using Reheat.Core.Ring;
@@ -17,7 +18,7 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
 
     // Folded, so small: what is read ahead while the collector commits.
     private const int MaxBlocks = 64;
-    private const ulong BlockBytes = 4 << 20;
+    private const ulong BlockBytes = 16 << 20;
     private const int BufferBytes = 1 << 20;
 
     // A text that is written while it is read.
@@ -289,6 +290,7 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
     }
 
     /// <summary>Takes lines until the block is full (true) or no whole line is left (false).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TakeBlock(Span<byte> buffer, ref int from)
     {
         while (!_disposing.IsCancellationRequested)
@@ -309,12 +311,13 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
         return false;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void TakeLine(ReadOnlySpan<byte> line, int bytes)
     {
         if (_position == _from)
             _begunAt = clock.GetTimestamp();
         _position += (ulong)bytes;
-        folder.Take(line.EndsWith("\r"u8) ? line[..^1] : line);
+        folder.Take(line is [.., (byte)'\r'] ? line[..^1] : line);
     }
 
     /// <summary>What is counted already.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.IO.Hashing;
+using System.Runtime.CompilerServices;
 
 namespace Reheat.Agent.Kvm;
 
@@ -38,6 +39,8 @@ internal enum KvmEvent : byte
 /// </summary>
 internal readonly ref struct TraceLine
 {
+    private const int MaxName = 64;
+
     private static readonly SearchValues<byte> NameBytes = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
 
     private TraceLine(int start, long thread, KvmEvent what, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
@@ -70,33 +73,25 @@ internal readonly ref struct TraceLine
 
     /// <summary>Splits a line of which is known where the word behind the time begins, and which thread is told before it.</summary>
     /// <returns>False if it names no event.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool TrySplit(ReadOnlySpan<byte> line, int word, long thread, out TraceLine split)
     {
         ReadOnlySpan<byte> rest = line[word..];
         if (rest.StartsWith("kvm:"u8))
             rest = rest[4..];
-        int length = 0;
-        KvmEvent what = KvmEvent.Other;
-        if (rest.StartsWith("kvm_"u8))
-            (what, length) = Known(rest[4..]);
-        if (what == KvmEvent.Other)
+        if (!rest.StartsWith("kvm_"u8))
             return TryFind(line, word, afterTime: true, thread, out split);
-        length += 4;
-        split = new TraceLine(word, thread, what, rest[..length], rest[(length + 1)..].TrimStart((byte)' '));
+        int length = 4;
+        while (length < rest.Length && rest[length] is (>= (byte)'a' and <= (byte)'z') or (>= (byte)'0' and <= (byte)'9') or (byte)'_')
+            length++;
+        if (length >= MaxName || length + 1 >= rest.Length || rest[length] != ':' || rest[length + 1] != ' ')
+            return TryFind(line, word, afterTime: true, thread, out split);
+        split = new TraceLine(word, thread, EventOf(rest[..length]), rest[..length], Spaces.After(rest[(length + 1)..]));
         return true;
     }
 
-    /// <summary>An event by its name behind <c>kvm_</c>, and that name's length. Each of these is a comparison of one or two words.</summary>
-    private static (KvmEvent What, int Length) Known(ReadOnlySpan<byte> rest) =>
-        rest.StartsWith("exit: "u8) ? (KvmEvent.Exit, 4)
-        : rest.StartsWith("entry: "u8) ? (KvmEvent.Entry, 5)
-        : rest.StartsWith("mmio: "u8) ? (KvmEvent.Mmio, 4)
-        : rest.StartsWith("page_fault: "u8) ? (KvmEvent.PageFault, 10)
-        : rest.StartsWith("emulate_insn: "u8) ? (KvmEvent.EmulateInstruction, 12)
-        : rest.StartsWith("fast_mmio: "u8) ? (KvmEvent.FastMmio, 9)
-        : (KvmEvent.Other, 0);
-
     /// <summary>Finds the event at or behind a place; the thread counts if the event stands right there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool TryFind(ReadOnlySpan<byte> line, int first, bool afterTime, long? thread, out TraceLine split)
     {
         for (int from = first; ;)
@@ -130,8 +125,10 @@ internal readonly ref struct TraceLine
     private static bool IsTime(ReadOnlySpan<byte> word) => word.Length > 2 && word[0] is >= (byte)'0' and <= (byte)'9' && word.Contains((byte)'.');
 
     private static bool IsName(ReadOnlySpan<byte> name) =>
-        name.Length is > 1 and < 64 && name[0] is >= (byte)'a' and <= (byte)'z' && !name.ContainsAnyExcept(NameBytes);
+        name.Length is > 1 and < MaxName && name[0] is >= (byte)'a' and <= (byte)'z' && !name.ContainsAnyExcept(NameBytes);
 
+    /// <summary>By the length and a comparison of one or two words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static KvmEvent EventOf(ReadOnlySpan<byte> name)
     {
         if (!name.StartsWith("kvm_"u8))
