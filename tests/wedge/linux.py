@@ -84,9 +84,11 @@ class Boot:
         return stores, loads
 
 
-# What a hand annotator would have to know of, and the functions of Linux 6.1 that do it: at least one of each group, whatever was inlined where.
+# What a hand annotator would have to know of, and the functions of Linux 6.1 that do it: at least one of each group, whatever was inlined where. (The direct
+# map is built in tables that no processor has loaded yet, which are none so far; what is done to it afterwards is here.)
 KINDS = {"the tables that the kernel begins with": ("__early_make_pgtable",), "the fixmap before there is memory": ("__early_set_fixmap",),
-         "the fixmap": ("native_set_fixmap", "__native_set_fixmap", "set_pte_vaddr"), "the direct map": ("phys_pte_init", "phys_pmd_init", "phys_pud_init")}
+         "the fixmap": ("native_set_fixmap", "__native_set_fixmap", "set_pte_vaddr"), "the direct map's attributes": ("__change_page_attr_set_clr", "__split_large_page"),
+         "vmalloc": ("vmap_small_pages_range_noflush", "vmap_range_noflush"), "copy on write": ("wp_page_copy",), "taking apart": ("free_pgd_range",)}
 CHANGES = re.compile(r"(lock )?(xchg|xadd|cmpxchg|bts|btr|btc|and|or|xor|add|sub|adc|sbb|inc|dec|not|neg)")
 
 

@@ -1,8 +1,9 @@
 /*
  * rewrite.c: which sites become jumps to their thunks. A record is believed only as far as the code bears it out: one instruction that the
  * wedge can do, padding to the end, and nothing that leads into the middle. To find what leads there, all of the program's code is
- * walked: jumps, calls, addresses and constants in instructions; and all of its memory is looked through for such addresses. What stays
- * unseen is an address that is computed. What is not rewritten traps as before, and is reported with its reason.
+ * walked: jumps, calls, addresses and constants in instructions; and all of its memory is looked through for such addresses, at every byte.
+ * What stays unseen is an address that is computed (tables of distances are): the bytes behind the jump catch who comes there. What is not
+ * rewritten traps as before, and is reported with its reason.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
