@@ -9,7 +9,7 @@
 #   assemble  what reheat-as costs: compiles without a list, objects with sites, a second pass against the first build
 #             (--rounds N, --objects N, --variant tiny|demo, --annotations FILE, --prefix DIR; --quick: no whole builds)
 #   ring      what a record costs: a push by the wedge, reading and folding by the agent (--rounds N, --records N, --seconds S)
-#   kvm       what importing a KVM host's trace costs, on one processor (--lines N, --rounds N; --pipe-bytes N: memory of a long pipe)
+#   kvm       what importing a KVM host's trace costs, on one processor (--lines N, --rounds N; --pipe-bytes N: memory of a long pipe; --reheat PROGRAM)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -41,8 +41,9 @@ ring)
 kvm)
 	shift
 	"$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/tests/packages.txt"
-	dotnet build "$root/services/cli/Reheat.Cli.csproj" -c Release -nologo -v quiet
-	exec "$root/tests/bench/kvm.sh" "$@"
+	prefix=$root/artifacts/install
+	[[ " $* " == *' --reheat '* ]] || "$root/deploy/install.sh" --prefix "$prefix" >/dev/null
+	exec "$root/tests/bench/kvm.sh" --reheat "$prefix/bin/reheat" "$@"
 	;;
 -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0" ;;
 *)

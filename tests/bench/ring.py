@@ -49,8 +49,10 @@ def main():
         producer.wait()
     result = {"bench": "ring", "processors": os.cpu_count(), "push": push, "fold": fold, "drain": drain,
               "push_ratio_to_memcpy": round(push["push_ns"] / push["memcpy_ns"], 2), "fold_ratio_to_sum": fold["ratio"]}
-    print(f"push: {push['push_ns']} ns a record alone, {push['push_beside_consumer_ns']} ns beside a consumer; memcpy of 32 bytes {push['memcpy_ns']} ns, "
-          f"ratio {result['push_ratio_to_memcpy']}; limit {PUSH_LIMIT_NS} ns: {verdict(push['push_ns'], push['push_ns'] <= PUSH_LIMIT_NS)}")
+    print(f"push: {push['push_ns']} ns a record alone, {push['push_beside_consumer_ns']} ns beside a consumer that reads as the agent does "
+          f"({push['dropped_beside_consumer']} dropped), {push['push_beside_spinning_ns']} ns beside one that spins ({push['dropped_beside_spinning']} dropped); "
+          f"memcpy of 32 bytes {push['memcpy_ns']} ns, ratio {result['push_ratio_to_memcpy']}; limit {PUSH_LIMIT_NS} ns: "
+          f"{verdict(push['push_beside_consumer_ns'], max(push['push_ns'], push['push_beside_consumer_ns']) <= PUSH_LIMIT_NS)}")
     print(f"fold: {fold['fold_ns']} ns a record of {fold['records']} at {fold['sites']} sites, {fold['million_per_cpu_second']} million a second "
           f"({fold['million_per_wall_second']} by the wall); a plain sum {fold['sum_ns']} ns, ratio {fold['ratio']}; "
           f"limit {READ_LIMIT_MILLION} million: {verdict(fold['million_per_cpu_second'], fold['million_per_cpu_second'] >= READ_LIMIT_MILLION)}")

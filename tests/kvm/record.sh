@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Records what KVM's tracepoints tell of the guest of guest.S, in three forms.
+# Records what KVM's tracepoints tell of the guest of guest.S, in four forms.
 #
 #	record.sh DIR			records
 #	record.sh --prepare DIR		only compiles
 #
-# Writes DIR/perf-script.txt, DIR/trace-cmd-report.txt and DIR/tracefs.txt. Needs root, /dev/kvm, linux-perf, trace-cmd and gcc -m32; what is compiled
+# Writes DIR/perf-script.txt, DIR/trace-cmd-report.txt, DIR/trace-cmd-raw.txt (its -R) and DIR/tracefs.txt. Needs root, /dev/kvm, linux-perf, trace-cmd and gcc -m32; what is compiled
 # already may be in $REHEAT_KVM_PREPARED. Where there is no /dev/kvm, nested.py gives it one: so the texts were made that are kept in
 # tests/Reheat.Loop.Tests/Kvm/recordings.
 set -euo pipefail
@@ -39,6 +39,7 @@ perf script -i "$work/perf.data" >"$out/perf-script.txt"
 
 trace-cmd record -q $(printf -- '-e %s ' "${events[@]}") -o "$work/trace.dat" "${guest[@]}" >/dev/null
 trace-cmd report -i "$work/trace.dat" >"$out/trace-cmd-report.txt"
+trace-cmd report -R -i "$work/trace.dat" >"$out/trace-cmd-raw.txt"
 
 tracing=/sys/kernel/tracing
 [[ -e $tracing/trace ]] || mount -t tracefs tracefs $tracing

@@ -67,6 +67,14 @@ constant:
 	.nops 6
 constant_end:
 	mov $constant + 5, %ecx
+wide_constant:
+	mov (%rbx), %eax			# an instruction has an address in it
+	.nops 6
+wide_constant_end:
+	movabs $wide_constant + 5, %rdx
+packed:	mov (%rbx), %eax			# an address in it stands in memory, at an odd place
+	.nops 6
+packed_end:
 last:	add %rcx, (%r8)
 	.nops 3
 last_end:
@@ -100,6 +108,8 @@ over:	end 7
 ending:	.quad over
 	.quad aside + 4
 data:	.quad 0x9090909090038b
+	.byte 1
+	.quad packed + 2
 	.bss
 	.skip 4096
 stack:
@@ -112,6 +122,7 @@ SITES = [("last", "last_end", None), ("good", "good_end", None), ("hole", "hole_
          ("cut", "cut_end", "no instruction that is known"), ("middle", "middle_end", "not one of the code around it"),
          ("aside", "aside_end", "an address in it stands in memory"), ("named", "named_end", "a symbol names a place in it"),
          ("leaned", "leaned_end", "an instruction names an address in it"), ("constant", "constant_end", "an address in it as a constant"),
+         ("wide_constant", "wide_constant_end", "an address in it as a constant"), ("packed", "packed_end", "an address in it stands in memory"),
          ("vector", "vector_end", "not an instruction that the wedge can do"), ("nothing", "nothing_end", "not an instruction that the wedge can do"),
          ("segment", "segment_end", "by fs or gs"), ("in_blind", "in_blind_end", "cannot be decoded")]
 # Records that are none: (words, the address that the report has, reason)
@@ -149,6 +160,21 @@ def sites(context):
     check.ok("hostile records: class 1 is not this wedge's", any("class 1" in reason or "64 bytes" in reason for reason in run.refused.values()))
     check.ok("hostile records: a section that is no whole number of records is told", ".afterburn.odd is no whole number" in run.errors, run.errors)
     check.ok("hostile records: what is refused traps", {at[name] for name in ("short", "two", "aside", "named", "leaned", "constant")} <= {r.ip for r in run.records if not r.hit}, run.records)
+
+
+def entry(context):
+    """A program that begins in the middle of a site, and has no symbol that says so."""
+    path = assemble(context, "entered", END + """	.globl start
+first:	mov (%rbx), %eax
+start:	.nops 6
+first_end:	end 9
+	.section .afterburn.hpet, "", @progbits
+	.quad first, first_end
+""")
+    first = int(next(line.split()[0] for line in check.run("nm", path).splitlines() if line.endswith(" first")), 16)
+    check.run("strip", path)
+    run = Run(context, path)
+    check.equal("a program that begins in a site", (run.code, run.sites, run.refused.get(first)), (9, {}, "the program begins in it"))
 
 
 def refused(context, name, program, wanted, code=3, options=()):
@@ -222,5 +248,6 @@ def command_lines(context):
 
 def all(context):
     sites(context)
+    entry(context)
     programs(context)
     command_lines(context)

@@ -116,6 +116,7 @@ def refused(build, out):
     inode = os.stat(os.path.join(s.directory, "ring-0")).st_ino
     for what, options in (("another session's directory", f"dir={s.directory}"), ("no dir", "guest=x"),
                           ("capacity 1000", f"dir={out}/other,capacity=1000"),
+                          ("a capacity that no agent takes", f"dir={out}/other,capacity=536870912"),
                           ("a range upside down", f"dir={out}/other,inside=0x2000-0x1000"),
                           ("an unknown option", f"dir={out}/other,colour=red")):
         done = subprocess.run([guests.X86_64, "-display", "none", "-nodefaults", "-plugin", f"{plugin},{options}"],

@@ -47,6 +47,7 @@ static void format(void)
 
 	check("format: refuses capacity 0", rh_ring_format(h, 0, 0, 1, 1, 1) == -1);
 	check("format: refuses capacity 12", rh_ring_format(h, 0, 12, 1, 1, 1) == -1);
+	check("format: refuses more than a consumer takes", rh_ring_format(h, 0, 2ull * RH_MAX_CAPACITY, 1, 1, 1) == -1);
 	check("format: refuses epoch 0", rh_ring_format(h, 0, 8, 0, 1, 1) == -1);
 	check("format: leaves no magic when it refuses", h->magic == 0);
 	check("format: takes 8", rh_ring_format(h, 5, 8, 77, 99, 4242) == 0);

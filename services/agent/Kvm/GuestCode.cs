@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Reheat.Core;
 using Reheat.Core.Elf;
 using Reheat.Core.X86;
@@ -19,21 +20,31 @@ internal sealed class GuestSite(GuestAddress ip, int image, ImageAddress address
     /// <summary>As it ran last: the image's bytes, until the trace has told others (an alternative's).</summary>
     public SiteInstruction Instruction { get; private set; } = inImage;
 
+    /// <summary>True if <see cref="Instruction"/> loads and stores one operand.</summary>
+    public bool IsExchange { get; private set; } = inImage.IsReadModifyWrite;
+
+    /// <summary>Bytes of one access of <see cref="Instruction"/>; 0 if it makes none.</summary>
+    public uint AccessSize { get; private set; } = (uint)inImage.AccessSize;
+
     /// <summary>The bytes that the trace told last; none if it told none.</summary>
     public InstructionBytes Told { get; private set; }
 
     /// <summary>Its rows: kind, then index of the row.</summary>
     public List<(int Kind, int Row)> Rows { get; } = [];
 
+    /// <summary>That of <see cref="Rows"/> that was asked for last; no kind is 0.</summary>
+    public (int Kind, int Row) LastRow { get; set; }
+
     /// <summary>Takes note of the bytes that ran.</summary>
     public void Ran(InstructionBytes bytes, int bitness)
     {
-        if (bytes.Length == 0 || bytes == Told)
-            return;
         Told = bytes;
         var decoded = SiteInstruction.Decode(bytes.Span, ip.Value, bitness == 0 ? Instruction.Bitness : bitness);
-        if (decoded.IsValid)
-            Instruction = decoded;
+        if (!decoded.IsValid)
+            return;
+        Instruction = decoded;
+        IsExchange = decoded.IsReadModifyWrite;
+        AccessSize = (uint)decoded.AccessSize;
     }
 }
 
@@ -41,10 +52,14 @@ internal sealed class GuestSite(GuestAddress ip, int image, ImageAddress address
 internal sealed class GuestCode
 {
     private const int MaxInstruction = 15;
+    private const int Recent = 1 << 10;
 
     private readonly ImageTable _table;
     private readonly IReadOnlyList<ElfImage> _files;
     private readonly Dictionary<ulong, GuestSite> _sites = [];
+
+    // Millions of accesses come from some hundred instructions.
+    private readonly GuestSite?[] _recent = new GuestSite?[Recent];
 
     /// <summary>Takes the images and the file of each.</summary>
     public GuestCode(ImageTable table, IReadOnlyList<ElfImage> files)
@@ -57,7 +72,14 @@ internal sealed class GuestCode
     public int Sites => _sites.Count;
 
     /// <summary>The instruction at an address; null if it lies in no image.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public GuestSite? Find(ulong ip)
+    {
+        ref GuestSite? recent = ref _recent[(int)((ip ^ (ip >> 10)) % Recent)];
+        return recent is { } site && site.Ip.Value == ip ? site : recent = Look(ip);
+    }
+
+    private GuestSite? Look(ulong ip)
     {
         if (_sites.TryGetValue(ip, out GuestSite? site))
             return site;

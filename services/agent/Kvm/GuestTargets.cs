@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Reheat.Agent.Machine;
 using Reheat.Core;
 
@@ -18,9 +19,13 @@ internal sealed class GuestTargets(MemoryMap? map)
 
     // A hostile text may touch any number of addresses.
     private const int MaxLines = 1 << 16;
+    private const int Recent = 1 << 8;
 
     private readonly List<string> _names = [PageTable, "lapic"];
     private readonly Dictionary<ulong, int> _lines = [];
+
+    // By line, one more than its number: 0 is none.
+    private readonly (ulong Line, int Target)[] _recent = new (ulong, int)[Recent];
 
     /// <summary>Index of the name of all page tables.</summary>
     public const int OfPageTables = 0;
@@ -32,9 +37,18 @@ internal sealed class GuestTargets(MemoryMap? map)
     public string Name(int target) => _names[target];
 
     /// <summary>Index of the name of the device at an address.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int Of(ulong address)
     {
         ulong line = address >> 6;
+        ref (ulong Line, int Target) recent = ref _recent[(int)((line ^ (line >> 8)) % Recent)];
+        if (recent.Line != line + 1)
+            recent = (line + 1, Look(address, line));
+        return recent.Target;
+    }
+
+    private int Look(ulong address, ulong line)
+    {
         if (_lines.TryGetValue(line, out int target))
             return target;
         string name = NameOf(address);

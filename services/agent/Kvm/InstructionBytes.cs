@@ -12,11 +12,28 @@ internal readonly record struct InstructionBytes(ulong Low, ulong High)
     /// <summary>Number of bytes: it stands where a sixteenth byte would.</summary>
     public int Length => (int)(High >> 56);
 
+    /// <summary>True for the same bytes.</summary>
+    public bool Is(in InstructionBytes other) => Low == other.Low && High == other.High;
+
     /// <summary>The bytes.</summary>
     [UnscopedRef]
     public ReadOnlySpan<byte> Span => MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(in Unsafe.AsRef(in this), 1))[..Length];
 
+    /// <summary>Reads so many pairs of hex digits, each followed by a comma or more; fewer if something else stands there.</summary>
+    public static InstructionBytes ReadList(ReadOnlySpan<byte> text, int count)
+    {
+        Span<byte> list = stackalloc byte[3 * MaxLength];
+        int length = 0;
+        for (int at = 0; length < count && at + 2 <= text.Length; length++, at += 4) // "0f, 0b, …"
+        {
+            text.Slice(at, 2).CopyTo(list[(3 * length)..]);
+            list[(3 * length) + 2] = (byte)' ';
+        }
+        return Read(list[..(3 * length)]);
+    }
+
     /// <summary>Reads pairs of hex digits, each followed by a space or the end; what follows that is none is left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static InstructionBytes Read(ReadOnlySpan<byte> text)
     {
         ulong low = 0, high = 0;

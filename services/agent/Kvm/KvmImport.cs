@@ -78,23 +78,35 @@ public sealed class KvmImport : IDisposable
     private readonly TraceFolder _folder;
     private readonly TextSource _source;
 
-    /// <summary>Opens the text and looks at its beginning.</summary>
+    /// <summary>Opens a text and looks at its beginning.</summary>
+    /// <param name="options">What and where.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="log">For messages.</param>
+    /// <param name="stop">Waits no longer: what a pipe has said so far is all.</param>
     /// <exception cref="AgentException">It cannot be read, or the images do not fit it.</exception>
-    public KvmImport(KvmImportOptions options, TimeProvider clock, ILogger<KvmImport> log)
+    /// <exception cref="OperationCanceledException">Stopped before it said anything.</exception>
+    public static async Task<KvmImport> OpenAsync(KvmImportOptions options, TimeProvider clock, ILogger<KvmImport> log, CancellationToken stop)
+    {
+        // To open a pipe without a writer, and to read of one that says nothing, takes for ever.
+        TraceText text = await Task.Run(() => TraceText.Open(options.Path), CancellationToken.None).WaitAsync(stop);
+        return await Task.Run(() => new KvmImport(options, text, clock, log, stop), CancellationToken.None);
+    }
+
+    private KvmImport(KvmImportOptions options, TraceText text, TimeProvider clock, ILogger<KvmImport> log, CancellationToken stop)
     {
         _options = options;
         _clock = clock;
         _log = log;
-        MemoryMap? map = null;
-        if (options.MemoryMap is { } mapText && (map = Machine.MemoryMap.Parse(mapText, out Diagnostic? fault)) is null)
-            throw new AgentException(fault!.ToString()) { IsMisdirected = true };
-        _table = new ImageTable(options.Images);
-        _text = TraceText.Open(options.Path);
+        _text = text;
         try
         {
+            MemoryMap? map = null;
+            if (options.MemoryMap is { } mapText && (map = Machine.MemoryMap.Parse(mapText, out Diagnostic? fault)) is null)
+                throw new AgentException(fault!.ToString()) { IsMisdirected = true };
+            _table = new ImageTable(options.Images);
             var targets = new GuestTargets(map);
             _code = new GuestCode(_table, options.Files);
-            LookAtBeginning(new GuestTargets(map));
+            LookAtBeginning(new GuestTargets(map), stop);
             _folder = new TraceFolder(_code, targets);
             _source = new TextSource(_text, _folder, targets, new WedgeInfo("kvm", typeof(KvmImport).Assembly.GetName().Version?.ToString(3) ?? "", options.Guest, []), MaxRows, Status, clock);
         }
@@ -122,6 +134,9 @@ public sealed class KvmImport : IDisposable
 
     /// <summary>Bytes read so far.</summary>
     public long Position => (long)_source.Position;
+
+    /// <summary>Bytes up to where the collector has counted them.</summary>
+    public long Delivered => (long)_source.Tail;
 
     /// <summary>Lines read so far.</summary>
     public long Lines => _folder.Lines;
@@ -160,12 +175,12 @@ public sealed class KvmImport : IDisposable
         _text.Dispose();
     }
 
-    private void LookAtBeginning(GuestTargets targets)
+    private void LookAtBeginning(GuestTargets targets, CancellationToken stop)
     {
         var check = new SlideCheck(_code);
         int looked = 0;
         var folder = new TraceFolder(new GuestCode(_table, _options.Files), targets) { Accessed = check.Accessed };
-        bool more = _text.ReadBeginning(TraceText.NamingBytes);
+        bool more = _text.ReadBeginning(TraceText.NamingBytes, stop);
         while (true)
         {
             ReadOnlySpan<byte> rest = _text.Beginning[looked..];
@@ -174,13 +189,15 @@ public sealed class KvmImport : IDisposable
             looked = _text.Beginning.Length - rest.Length;
             if (!more || check.Samples >= (_text.IsPipe ? SlideCheck.Few : SlideCheck.Enough) || _text.Beginning.Length >= BeginningBytes)
                 break;
-            more = _text.ReadBeginning(_text.Beginning.Length + BeginningStep);
+            more = _text.ReadBeginning(_text.Beginning.Length + BeginningStep, stop);
         }
+        if (_text is { IsCut: true, Beginning.IsEmpty: true })
+            throw new OperationCanceledException(stop);
         if (!more && !_text.Beginning[looked..].IsEmpty)
             folder.Take(_text.Beginning[looked..]);
         if (!_options.Force && check.Wrong(_options.Images, _options.Files) is { } wrong)
             throw new AgentException($"{_text.Name}: {wrong}") { IsMisdirected = true };
-        if (!more && folder.Understood == 0 && folder.Other.Lines == folder.Other.Kinds.Where(k => k.Kind is "empty" or "comment").Sum(k => k.Lines))
+        if (!more && !_text.IsCut && folder.Understood == 0 && folder.Other.Lines == folder.Other.Kinds.Where(k => k.Kind is "empty" or "comment").Sum(k => k.Lines))
             throw new AgentException($"{_text.Name}: {NothingUnderstood(folder)}") { IsMisdirected = true };
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Reheat.Agent.Kvm;
 
 /// <summary>Why the guest stopped running, as far as an import cares.</summary>
@@ -42,11 +44,29 @@ internal enum MmioKind : byte
 /// <summary><c>kvm_mmio</c>.</summary>
 internal readonly record struct MmioText(MmioKind Kind, uint Length, ulong Address);
 
-/// <summary>Reads what the events say, in the kernel's words and in those of libtraceevent's plugin. False: the text is not understood.</summary>
+/// <summary>Reads what the events say, in the kernel's words, in those of libtraceevent's plugin, or as raw fields. False: the text is not understood.</summary>
 internal static class KvmText
 {
+    /// <summary><c>kvm_exit</c>.</summary>
+    public static bool TryExit(ReadOnlySpan<byte> text, out ExitText exit) => TrySaidExit(text, out exit) || (RawFields.Are(text) && RawFields.TryExit(text, out exit));
+
+    /// <summary><c>kvm_page_fault</c>.</summary>
+    public static bool TryFault(ReadOnlySpan<byte> text, out FaultText fault) => TrySaidFault(text, out fault) || (RawFields.Are(text) && RawFields.TryFault(text, out fault));
+
+    /// <summary><c>kvm_emulate_insn</c>.</summary>
+    public static bool TryInstruction(ReadOnlySpan<byte> text, out InstructionText instruction) =>
+        TrySaidInstruction(text, out instruction) || (RawFields.Are(text) && RawFields.TryInstruction(text, out instruction));
+
+    /// <summary><c>kvm_mmio</c>.</summary>
+    public static bool TryMmio(ReadOnlySpan<byte> text, out MmioText mmio) => TrySaidMmio(text, out mmio) || (RawFields.Are(text) && RawFields.TryMmio(text, out mmio));
+
+    /// <summary><c>kvm_fast_mmio</c>.</summary>
+    public static bool TryFastMmio(ReadOnlySpan<byte> text, out ulong address) =>
+        TrySaidFastMmio(text, out address) || (RawFields.Are(text) && RawFields.TryFastMmio(text, out address));
+
     // vcpu %u reason %s%s%s rip 0x%lx info1 0x%016llx info2 …        plugin and older: [vcpu %u ]reason %s rip 0x%lx info %llx %llx
-    public static bool TryExit(ReadOnlySpan<byte> text, out ExitText exit)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TrySaidExit(ReadOnlySpan<byte> text, out ExitText exit)
     {
         exit = default;
         int rip = text.IndexOf(" rip "u8);
@@ -62,7 +82,7 @@ internal static class KvmText
         ulong information = 0;
         if (kind != ExitKind.Other)
         {
-            text = text.TrimStart((byte)' ');
+            text = Spaces.After(text);
             if (!text.StartsWith("info"u8))
                 return false;
             text = text[4..].TrimStart((byte)'1').TrimStart((byte)' ');
@@ -74,7 +94,8 @@ internal static class KvmText
     }
 
     // vcpu %u rip 0x%lx address 0x%016llx error_code 0x%llx        older: address %lx error_code %x
-    public static bool TryFault(ReadOnlySpan<byte> text, out FaultText fault)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TrySaidFault(ReadOnlySpan<byte> text, out FaultText fault)
     {
         fault = default;
         ulong rip = 0;
@@ -97,7 +118,8 @@ internal static class KvmText
     }
 
     // %x:%llx:<hex bytes> (real|vm16|prot16|prot32|prot64)[ failed]        plugin: %llx:%llx: <hex bytes or disassembly>[ FAIL]
-    public static bool TryInstruction(ReadOnlySpan<byte> text, out InstructionText instruction)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TrySaidInstruction(ReadOnlySpan<byte> text, out InstructionText instruction)
     {
         instruction = default;
         if (!Hex.TryRead(ref text, out ulong segment) || text.IsEmpty || text[0] != ':')
@@ -105,12 +127,16 @@ internal static class KvmText
         text = text[1..];
         if (!Hex.TryRead(ref text, out ulong rip) || text.IsEmpty || text[0] != ':')
             return false;
-        text = text[1..].TrimEnd((byte)' ');
-        bool failed = text.EndsWith(" failed"u8) || text.EndsWith(" FAIL"u8);
+        text = Spaces.Before(text[1..]);
+        bool failed = EndsWith(text, " failed"u8) || EndsWith(text, " FAIL"u8);
         instruction = new InstructionText(unchecked(segment + rip), InstructionBytes.Read(text), BitnessOf(text), failed);
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool EndsWith(ReadOnlySpan<byte> text, ReadOnlySpan<byte> word) => text.Length >= word.Length && text[^word.Length..].SequenceEqual(word);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int BitnessOf(ReadOnlySpan<byte> text)
     {
         int mode = text.LastIndexOf((byte)'(');
@@ -121,7 +147,8 @@ internal static class KvmText
     }
 
     // mmio {unsatisfied-read|read|write} len %u gpa 0x%llx val 0x%llx
-    public static bool TryMmio(ReadOnlySpan<byte> text, out MmioText mmio)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TrySaidMmio(ReadOnlySpan<byte> text, out MmioText mmio)
     {
         mmio = default;
         if (!Skip(ref text, "mmio "u8))
@@ -142,7 +169,8 @@ internal static class KvmText
     }
 
     // fast mmio at gpa 0x%llx
-    public static bool TryFastMmio(ReadOnlySpan<byte> text, out ulong address)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TrySaidFastMmio(ReadOnlySpan<byte> text, out ulong address)
     {
         address = 0;
         return Skip(ref text, "fast mmio at gpa "u8) && Hex.TryRead(ref text, out address);
@@ -172,6 +200,7 @@ internal static class KvmText
         return line.StartsWith("EVENTS DROPPED"u8);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Skip(ref ReadOnlySpan<byte> text, ReadOnlySpan<byte> word)
     {
         if (!text.StartsWith(word))

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Reheat.Agent.Streaming;
 using Reheat.Core;
 using Reheat.Core.Ring;
@@ -17,7 +18,7 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
 
     // Folded, so small: what is read ahead while the collector commits.
     private const int MaxBlocks = 64;
-    private const ulong BlockBytes = 4 << 20;
+    private const ulong BlockBytes = 16 << 20;
     private const int BufferBytes = 1 << 20;
 
     // A text that is written while it is read.
@@ -27,7 +28,7 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
     private readonly Queue<TraceBlock> _blocks = new();
     private readonly SemaphoreSlim _room = new(MaxBlocks);
     private readonly CancellationTokenSource _disposing = new();
-    private volatile bool _stopped;
+    private bool _stopped, _waiting;
     private Thread? _reader;
     private volatile Exception? _fault;
     private volatile bool _ended;
@@ -176,15 +177,35 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
         }
     }
 
-    /// <summary>Reads no further: what was read so far is all. From any thread; a reader that waits for more of a pipe is left waiting.</summary>
+    /// <summary>Reads no further: what was read so far is all, and is taken to its last whole line. From any thread; a reader that waits for more of a pipe is left waiting.</summary>
     public void Stop()
     {
-        _stopped = true;
         lock (_lock)
         {
+            _stopped = true;
+            if (!_waiting)
+                return; // it ends by itself, behind what it has read
             if (_position > _from && _from >= _mark)
                 CutBlock();
             _ended = true;
+        }
+    }
+
+    /// <summary>Reads on. 0: there is no more, or none is wanted any more.</summary>
+    private int ReadOn(Span<byte> buffer)
+    {
+        lock (_lock)
+        {
+            if (_stopped && text.IsBeyondBeginning)
+                return 0;
+            _waiting = text.IsBeyondBeginning;
+        }
+        int n = text.Read(buffer);
+        lock (_lock)
+        {
+            bool left = _waiting && _stopped;
+            _waiting = false;
+            return left ? 0 : n;
         }
     }
 
@@ -194,11 +215,8 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
         {
             byte[] buffer = new byte[BufferBytes];
             int filled = 0;
-            while (!_stopped)
+            for (int n; (n = ReadOn(buffer.AsSpan(filled))) > 0;)
             {
-                int n = text.Read(buffer.AsSpan(filled));
-                if (n == 0)
-                    break;
                 filled += n;
                 int taken = TakeLines(buffer.AsSpan(0, filled));
                 buffer.AsSpan(taken, filled - taken).CopyTo(buffer);
@@ -272,9 +290,10 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
     }
 
     /// <summary>Takes lines until the block is full (true) or no whole line is left (false).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TakeBlock(Span<byte> buffer, ref int from)
     {
-        while (!_stopped)
+        while (!_disposing.IsCancellationRequested)
         {
             int length = buffer[from..].IndexOf((byte)'\n');
             if (length < 0)
@@ -292,12 +311,13 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
         return false;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void TakeLine(ReadOnlySpan<byte> line, int bytes)
     {
         if (_position == _from)
             _begunAt = clock.GetTimestamp();
         _position += (ulong)bytes;
-        folder.Take(line.EndsWith("\r"u8) ? line[..^1] : line);
+        folder.Take(line is [.., (byte)'\r'] ? line[..^1] : line);
     }
 
     /// <summary>What is counted already.</summary>
@@ -322,7 +342,8 @@ internal sealed class TextSource(TraceText text, TraceFolder folder, GuestTarget
 
     public void Dispose()
     {
-        _stopped = true;
+        lock (_lock)
+            _stopped = true;
         _disposing.Cancel();
     }
 }

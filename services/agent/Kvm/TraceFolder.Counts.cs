@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using Reheat.Core;
 using Reheat.V1;
 using Operation = Reheat.Core.Operation;
@@ -41,41 +43,55 @@ internal sealed partial class TraceFolder
 
     /// <summary>Counts one access.</summary>
     /// <param name="episode">What it belongs to.</param>
-    /// <param name="rip">Its instruction, if known.</param>
     /// <param name="operation">What the hypervisor saw; may be half of what the instruction intends.</param>
     /// <param name="length">Bytes; 0 if only the instruction knows.</param>
     /// <param name="address">What was accessed.</param>
     /// <param name="target">The name of that.</param>
-    private void Access(Episode episode, ulong? rip, Operation operation, uint length, ulong address, int target)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Access(Episode episode, Operation operation, uint length, ulong address, int target)
     {
-        bool begins = !episode.IsCounted;
-        episode.IsCounted = true;
-        if (begins)
-            Traps++;
-        if (rip is not { } ip)
+        if (episode.TryGetRip(out ulong rip))
         {
-            Drop(DropReason.NoInstruction, begins);
+            Access(episode, rip, operation, length, address, target);
             return;
         }
-        InstructionBytes told = episode.Instruction?.Bytes ?? default;
-        Accessed?.Invoke(ip, told);
-        if (code.Find(ip) is not { } site)
+        Drop(DropReason.NoInstruction, Begins(episode));
+    }
+
+    /// <summary>True for the first access of an execution, which is the trap.</summary>
+    private bool Begins(Episode episode)
+    {
+        if (episode.IsCounted)
+            return false;
+        episode.Count();
+        Traps++;
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Access(Episode episode, ulong rip, Operation operation, uint length, ulong address, int target)
+    {
+        bool begins = Begins(episode);
+        InstructionBytes told = episode.HasInstruction ? episode.Instruction.Bytes : default;
+        Accessed?.Invoke(rip, told);
+        if (code.Find(rip) is not { } site)
         {
             Outside += begins ? 1UL : 0;
             Drop(DropReason.OutsideImages, begins);
             return;
         }
-        site.Ran(told, episode.Instruction?.Bitness ?? 0);
-        if (site.Instruction.IsReadModifyWrite)
+        if (told.Length > 0 && !told.Is(site.Told))
+            site.Ran(told, episode.Instruction.Bitness);
+        if (site.IsExchange)
         {
             // Its load and its store are one access.
-            if (episode.Exchanged == address)
+            if (episode.HasExchanged && episode.Exchanged == address)
                 return;
-            episode.Exchanged = address;
+            episode.Exchange(address);
+            operation = site.Instruction.Intended(operation);
         }
-        operation = site.Instruction.Intended(operation);
-        int size = length == 0 ? site.Instruction.AccessSize : (int)Math.Min(length, 255);
-        if (size is not (1 or 2 or 4 or 8 or 16 or 32 or 64))
+        uint size = length == 0 ? site.AccessSize : length;
+        if (!BitOperations.IsPow2(size) || size > 64)
         {
             Drop(DropReason.UnknownOperation, begins);
             return;
@@ -87,13 +103,19 @@ internal sealed partial class TraceFolder
         _elements[row]++;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int RowOf(GuestSite site, Operation operation, byte size, int target)
     {
         int kind = (target << 16) | ((int)operation << 8) | size;
+        if (site.LastRow.Kind == kind)
+            return site.LastRow.Row;
         foreach ((int known, int row) in site.Rows)
         {
             if (known == kind)
+            {
+                site.LastRow = (known, row);
                 return row;
+            }
         }
         site.Rows.Add((kind, _rows.Count));
         _rows.Add(new TraceRow(site, operation, size, target));

@@ -1,12 +1,22 @@
+using System.Runtime.CompilerServices;
+
 namespace Reheat.Agent.Kvm;
 
 /// <summary>Joins the events of a trace by thread, finds the accesses in them, and counts these by instruction, operation and target.</summary>
+/// <remarks>
+/// What every line runs through is compiled for speed at once (here and in the readers of lines): the runtime would do so after it had counted calls for some
+/// tenths of a second in which nothing new is compiled, which one processor that reads as fast as it can leaves it no time for.
+/// </remarks>
 internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
 {
     // Beyond it a text names threads that no machine has.
     private const int MaxThreads = 1 << 16;
 
+    // A hostile text may say anything; sums of it are still numbers.
+    private const ulong MaxLost = 1UL << 62;
+
     private readonly Dictionary<long, Episode> _threads = [];
+    private readonly LineHeads _heads = new();
     private long _lastThread = long.MinValue;
     private Episode _lastEpisode = new();
 
@@ -41,10 +51,11 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
     public long Lines { get; private set; }
 
     /// <summary>Takes the next line, without its end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Take(ReadOnlySpan<byte> line)
     {
         Lines++;
-        if (!TraceLine.TrySplit(line, out TraceLine split))
+        if (!_heads.TrySplit(line, out TraceLine split))
         {
             TakeRemark(line);
             return;
@@ -60,12 +71,21 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
             _ => true,
         };
         if (!understood)
-            NotUnderstood.Add($"{System.Text.Encoding.Latin1.GetString(split.Name)} of another form", line, Lines);
+            NotUnderstood.Add(OfAnotherForm(split.Event), line, Lines);
         else if (split.Event == KvmEvent.Other)
             Other.Add(split.Name, line, Lines);
         else
             Understood++;
     }
+
+    private static string OfAnotherForm(KvmEvent of) => of switch
+    {
+        KvmEvent.Exit => "kvm_exit of another form",
+        KvmEvent.PageFault => "kvm_page_fault of another form",
+        KvmEvent.EmulateInstruction => "kvm_emulate_insn of another form",
+        KvmEvent.Mmio => "kvm_mmio of another form",
+        _ => "kvm_fast_mmio of another form",
+    };
 
     /// <summary>Takes note of a line that is too long to be one.</summary>
     public void TakeOverlong(ReadOnlySpan<byte> start)
@@ -75,7 +95,7 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
     }
 
     /// <summary>Accesses that have begun and of which the text does not tell the end.</summary>
-    public int Unfinished => _threads.Values.Count(e => e.Unanswered is not null || e is { IsCounted: false, Exit.Kind: not ExitKind.Other });
+    public int Unfinished => _threads.Values.Count(e => e.IsUnfinished);
 
     private void TakeRemark(ReadOnlySpan<byte> line)
     {
@@ -83,7 +103,7 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
         if (KvmText.TryLost(text, out ulong lost))
         {
             // What is lost may be the half of any thread's story.
-            Lost += lost;
+            Lost = lost > MaxLost - Lost ? MaxLost : Lost + lost;
             foreach (Episode episode in _threads.Values)
                 episode.Clear();
             Other.Add("lost events", line, Lines);
@@ -104,6 +124,7 @@ internal sealed partial class TraceFolder(GuestCode code, GuestTargets targets)
     private static bool IsFrame(ReadOnlySpan<byte> text) =>
         text.StartsWith("=> "u8) || (Hex.TryRead(ref text, out _) && (text.IsEmpty || text[0] == ' '));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private Episode EpisodeOf(long thread)
     {
         if (thread == _lastThread)

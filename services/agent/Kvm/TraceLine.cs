@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.IO.Hashing;
+using System.Runtime.CompilerServices;
 
 namespace Reheat.Agent.Kvm;
 
@@ -38,15 +39,21 @@ internal enum KvmEvent : byte
 /// </summary>
 internal readonly ref struct TraceLine
 {
+    private const int MaxName = 64;
+
     private static readonly SearchValues<byte> NameBytes = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
 
-    private TraceLine(long thread, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
+    private TraceLine(int start, long thread, KvmEvent what, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
     {
+        Start = start;
         Thread = thread;
+        Event = what;
         Name = name;
         Text = text;
-        Event = EventOf(name);
     }
+
+    /// <summary>Where the event stands in the line, its system included.</summary>
+    public int Start { get; }
 
     /// <summary>Tells threads apart: the thread's number or, where the line has none, a negative hash of its command.</summary>
     public long Thread { get; }
@@ -62,10 +69,32 @@ internal readonly ref struct TraceLine
 
     /// <summary>Splits a line.</summary>
     /// <returns>False if it names no event.</returns>
-    public static bool TrySplit(ReadOnlySpan<byte> line, out TraceLine split)
+    public static bool TrySplit(ReadOnlySpan<byte> line, out TraceLine split) => TryFind(line, 0, afterTime: false, null, out split);
+
+    /// <summary>Splits a line of which is known where the word behind the time begins, and which thread is told before it.</summary>
+    /// <returns>False if it names no event.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool TrySplit(ReadOnlySpan<byte> line, int word, long thread, out TraceLine split)
     {
-        bool afterTime = false;
-        for (int from = 0; ;)
+        ReadOnlySpan<byte> rest = line[word..];
+        if (rest.StartsWith("kvm:"u8))
+            rest = rest[4..];
+        if (!rest.StartsWith("kvm_"u8))
+            return TryFind(line, word, afterTime: true, thread, out split);
+        int length = 4;
+        while (length < rest.Length && rest[length] is (>= (byte)'a' and <= (byte)'z') or (>= (byte)'0' and <= (byte)'9') or (byte)'_')
+            length++;
+        if (length >= MaxName || length + 1 >= rest.Length || rest[length] != ':' || rest[length + 1] != ' ')
+            return TryFind(line, word, afterTime: true, thread, out split);
+        split = new TraceLine(word, thread, EventOf(rest[..length]), rest[..length], Spaces.After(rest[(length + 1)..]));
+        return true;
+    }
+
+    /// <summary>Finds the event at or behind a place; the thread counts if the event stands right there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TryFind(ReadOnlySpan<byte> line, int first, bool afterTime, long? thread, out TraceLine split)
+    {
+        for (int from = first; ;)
         {
             int colon = line[from..].IndexOf((byte)':');
             if (colon < 0)
@@ -85,7 +114,7 @@ internal readonly ref struct TraceLine
             ReadOnlySpan<byte> name = word[(word.LastIndexOf((byte)':') + 1)..];
             if (IsName(name) && (afterTime || name.StartsWith("kvm_"u8)))
             {
-                split = new TraceLine(ThreadOf(line[..start]), name, line[from..].TrimStart((byte)' '));
+                split = new TraceLine(start, start == first && thread is { } known ? known : ThreadOf(line[..start]), EventOf(name), name, line[from..].TrimStart((byte)' '));
                 return true;
             }
         }
@@ -96,8 +125,10 @@ internal readonly ref struct TraceLine
     private static bool IsTime(ReadOnlySpan<byte> word) => word.Length > 2 && word[0] is >= (byte)'0' and <= (byte)'9' && word.Contains((byte)'.');
 
     private static bool IsName(ReadOnlySpan<byte> name) =>
-        name.Length is > 1 and < 64 && name[0] is >= (byte)'a' and <= (byte)'z' && !name.ContainsAnyExcept(NameBytes);
+        name.Length is > 1 and < MaxName && name[0] is >= (byte)'a' and <= (byte)'z' && !name.ContainsAnyExcept(NameBytes);
 
+    /// <summary>By the length and a comparison of one or two words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static KvmEvent EventOf(ReadOnlySpan<byte> name)
     {
         if (!name.StartsWith("kvm_"u8))
@@ -142,7 +173,8 @@ internal readonly ref struct TraceLine
         return (long)(XxHash3.HashToUInt64(head) | (1UL << 63));
     }
 
-    private static bool IsCpu(ReadOnlySpan<byte> text)
+    /// <summary>True for what is in the brackets round a processor, and the closing one.</summary>
+    public static bool IsCpu(ReadOnlySpan<byte> text)
     {
         int digits = 0;
         while (digits < text.Length && text[digits] is >= (byte)'0' and <= (byte)'9')

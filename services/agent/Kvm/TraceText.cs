@@ -62,17 +62,41 @@ internal sealed class TraceText : IDisposable
         }
     }
 
-    /// <summary>Reads on at the beginning, until it holds <paramref name="bytes"/> bytes or all.</summary>
+    /// <summary>True if no more of a pipe was wanted while its beginning was read.</summary>
+    public bool IsCut { get; private set; }
+
+    /// <summary>True once all of the beginning was read again: from then on, reading may wait for long.</summary>
+    public bool IsBeyondBeginning => _handed == _beginning.Length;
+
+    /// <summary>Reads on at the beginning, until it holds <paramref name="bytes"/> bytes or all, or no more is wanted of a pipe: then what it has said is all.</summary>
     /// <returns>False if there is no more.</returns>
-    public bool ReadBeginning(int bytes)
+    public bool ReadBeginning(int bytes, CancellationToken stop)
     {
-        int had = _beginning.Length;
-        if (had >= bytes)
+        int filled = _beginning.Length;
+        if (filled >= bytes)
             return true;
-        Array.Resize(ref _beginning, bytes);
-        int read = _stream.ReadAtLeast(_beginning.AsSpan(had), bytes - had, throwOnEndOfStream: false);
-        Array.Resize(ref _beginning, had + read);
-        return _beginning.Length == bytes;
+        byte[] more = new byte[bytes];
+        _beginning.CopyTo(more, 0);
+        for (int n = 1; filled < bytes && n > 0; filled += n)
+            n = _isPipe ? ReadPipe(more, filled, stop) : _stream.Read(more.AsSpan(filled));
+        _beginning = more[..filled];
+        return filled == bytes;
+    }
+
+    /// <summary>A pipe may say nothing for ever, and a thread that waits for it cannot be called back: it is left waiting.</summary>
+    private int ReadPipe(byte[] buffer, int from, CancellationToken stop)
+    {
+        Task<int> reading = Task.Run(() => _stream.Read(buffer.AsSpan(from)), CancellationToken.None);
+        try
+        {
+            Task.WaitAny([reading], stop);
+        }
+        catch (OperationCanceledException)
+        {
+            IsCut = true;
+            return 0;
+        }
+        return reading.GetAwaiter().GetResult();
     }
 
     /// <summary>Reads on from the very beginning.</summary>
@@ -80,7 +104,7 @@ internal sealed class TraceText : IDisposable
     public int Read(Span<byte> buffer)
     {
         if (_handed == _beginning.Length)
-            return _stream.Read(buffer);
+            return IsCut ? 0 : _stream.Read(buffer);
         int n = Math.Min(buffer.Length, _beginning.Length - _handed);
         _beginning.AsSpan(_handed, n).CopyTo(buffer);
         _handed += n;

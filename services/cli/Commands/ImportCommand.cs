@@ -102,8 +102,7 @@ internal static class ImportCommand
         KvmImport? opened = null;
         try
         {
-            // A pipe may say nothing for long.
-            using KvmImport import = opened = await Task.Run(() => new KvmImport(options, TimeProvider.System, logs.CreateLogger<KvmImport>()), interrupt).WaitAsync(interrupt);
+            using KvmImport import = opened = await KvmImport.OpenAsync(options, TimeProvider.System, logs.CreateLogger<KvmImport>(), interrupt);
             interrupted = await StreamAsync(screen, import, interrupt);
             return await ShowAsync(screen, connection, options, import, Stopwatch.GetElapsedTime(start), interrupted);
         }
@@ -114,7 +113,13 @@ internal static class ImportCommand
         }
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
         {
-            screen.Say(opened is null or { IsPipe: true } ? "interrupted" : $"interrupted — import {options.Path} again, and it goes on where this one ended");
+            screen.Say(opened switch
+            {
+                null => "interrupted before anything was imported",
+                { IsPipe: true } => $"interrupted: of {Format.Bytes((ulong)opened.Position)} that the pipe had said, {Format.Bytes((ulong)Math.Max(0, opened.Position - opened.Delivered))} " +
+                    $"could not be delivered within {DrainLimit.TotalSeconds:0} seconds and are gone ({opened.Status.Connection})",
+                _ => $"interrupted — import {options.Path} again, and it goes on where this one ended",
+            });
             return ExitCode.Interrupted;
         }
     }

@@ -29,10 +29,10 @@ public static class RingFormat
     /// <summary>Target of a record that the consumer names from the physical address.</summary>
     public const ushort TargetByAddress = 0xffff;
 
-    /// <summary>The largest capacity that a consumer maps: 2^28 records, 8 GiB.</summary>
+    /// <summary>The largest capacity that a consumer maps (<c>RH_MAX_CAPACITY</c>): 2^28 records, 8 GiB.</summary>
     public const ulong MaxCapacity = 1UL << 28;
 
-    /// <summary>The file that says who the wedge is; renamed into place, so that it is whole when it is there.</summary>
+    /// <summary>The file that says who the wedge is; linked into place, so that it is whole when it is there.</summary>
     public const string InfoFile = "wedge.info";
 
     /// <summary>The file of instruction bytes.</summary>

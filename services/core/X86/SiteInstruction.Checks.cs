@@ -77,9 +77,10 @@ public readonly partial record struct SiteInstruction
     /// <summary>
     /// True if the #VE handler of a TDX guest emulates the access (Linux 6.1: arch/x86/coco/tdx/tdx.c handle_mmio, arch/x86/lib/insn-eval.c
     /// insn_decode_mmio): opcodes 88 89 c6 c7 8a 8b, 0f b6 b7 be bf, in 64-bit code. Operand-size, REX, address-size and segment prefixes
-    /// are understood; string moves, moffs forms (a0 to a3) and every read-modify-write are refused, lock with them.
+    /// are understood; string moves, moffs forms (a0 to a3) and every read-modify-write are refused, lock with them. AH to DH are taken for the low bytes of
+    /// RSP to RDI (insn_get_modrm_reg_ptr knows no high bytes): decoded, but not rightly.
     /// </summary>
-    public bool TdxDecodable => _bitness == 64 && Shape == MemoryShape.Operand && _instruction.Code is
+    public bool TdxDecodable => _bitness == 64 && Shape == MemoryShape.Operand && !IsHighByte(_instruction.Op0Register) && !IsHighByte(_instruction.Op1Register) && _instruction.Code is
         Code.Mov_rm8_r8 or Code.Mov_rm16_r16 or Code.Mov_rm32_r32 or Code.Mov_rm64_r64 or
         Code.Mov_rm8_imm8 or Code.Mov_rm16_imm16 or Code.Mov_rm32_imm32 or Code.Mov_rm64_imm32 or
         Code.Mov_r8_rm8 or Code.Mov_r16_rm16 or Code.Mov_r32_rm32 or Code.Mov_r64_rm64 or
@@ -87,6 +88,8 @@ public readonly partial record struct SiteInstruction
         Code.Movzx_r16_rm16 or Code.Movzx_r32_rm16 or Code.Movzx_r64_rm16 or
         Code.Movsx_r16_rm8 or Code.Movsx_r32_rm8 or Code.Movsx_r64_rm8 or
         Code.Movsx_r16_rm16 or Code.Movsx_r32_rm16 or Code.Movsx_r64_rm16;
+
+    private static bool IsHighByte(Register register) => register is Register.AH or Register.CH or Register.DH or Register.BH;
 
     /// <summary>
     /// True if the #VC handler of an SEV-ES or SEV-SNP guest emulates the access (Linux 6.1: arch/x86/kernel/sev.c vc_handle_mmio): what TDX takes, as both

@@ -25,6 +25,8 @@
  *    so that it never sees a record half written. The consumer stores tail with release order once a record is safe
  *    elsewhere (acknowledged by a collector, or synced to a spool); the producer loads tail with acquire order before
  *    it overwrites a slot.
+ *  - Pace: the producer's cache line is written at every push, so a consumer that spins on head makes each push wait for it. A consumer
+ *    looks, takes all that is below in batches, and waits; tail may move on as seldom as the ring's size allows.
  *  - Wrap: a slot is free once its record is below tail, so tail <= head <= tail + capacity at every moment. A producer may
  *    remember the tail that it saw last; it can only have moved on.
  *  - A full ring drops: the producer counts and goes on. A producer never waits. Drops travel as absolute counts, so
@@ -87,6 +89,7 @@ typedef u64 rh_u64 __attribute__((aligned(8)));
 #define RH_FORMAT_VERSION	3u
 #define RH_HEADER_BYTES		4096u
 #define RH_RECORD_BYTES		32u
+#define RH_MAX_CAPACITY		(1u << 28)		/* records; 8 GiB. What is larger no consumer takes. */
 #define RH_DEFAULT_CAPACITY	(1u << 21)		/* 64 MiB a ring: a whole boot that scrolls a VGA console, page tables included */
 
 /* What the instruction intended (design: "operation"). The same values as in the database. */
@@ -129,7 +132,7 @@ struct rh_ring_header {
 	rh_u32 header_bytes;		/* RH_HEADER_BYTES */
 	rh_u32 record_bytes;		/* RH_RECORD_BYTES */
 	rh_u32 ring;			/* number within the session */
-	rh_u64 capacity;		/* records, a power of two */
+	rh_u64 capacity;		/* records, a power of two up to RH_MAX_CAPACITY */
 	rh_u64 epoch;			/* random, the same in all rings of a session, never 0 */
 	rh_u64 created_unix_ns;
 	rh_u32 producer_pid;
@@ -188,14 +191,14 @@ static inline rh_u64 rh_ring_bytes(rh_u64 capacity)
 
 /*
  * Formats zeroed memory of rh_ring_bytes(capacity) as an empty ring; the magic is written last, so that a consumer
- * that finds it finds a whole header. Returns 0, or -1 if capacity is no power of two.
+ * that finds it finds a whole header. Returns 0, or -1 if capacity is no power of two up to RH_MAX_CAPACITY, or epoch is 0.
  */
 static inline int rh_ring_format(void *memory, rh_u32 ring, rh_u64 capacity, rh_u64 epoch,
 				 rh_u64 created_unix_ns, rh_u32 pid)
 {
 	struct rh_ring_header *h = (struct rh_ring_header *)memory;
 
-	if (capacity == 0 || (capacity & (capacity - 1)) != 0 || epoch == 0)
+	if (capacity == 0 || capacity > RH_MAX_CAPACITY || (capacity & (capacity - 1)) != 0 || epoch == 0)
 		return -1;
 	h->version = RH_FORMAT_VERSION;
 	h->header_bytes = RH_HEADER_BYTES;

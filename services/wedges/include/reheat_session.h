@@ -177,7 +177,7 @@ static inline void *rh_session_ring(struct rh_session *s, rh_u32 ring, rh_u64 ca
 		return NULL;
 	if (rh_ring_format(memory, ring, capacity, s->epoch, s->created_unix_ns, (rh_u32)getpid())) {
 		errno = EINVAL;
-		rh_session_discard(s, name, "its capacity is no power of two");
+		rh_session_discard(s, name, "its capacity is no power of two up to 2^28");
 	} else if (!rh_session_publish(s, name)) {
 		return memory;
 	}

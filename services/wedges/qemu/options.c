@@ -46,9 +46,9 @@ static int parse_capacity(const char *argument, const char *value)
 	char *end;
 
 	options.capacity = strtoull(value, &end, 0);
-	if (end == value || *end || options.capacity == 0 || options.capacity > 1ull << 32 ||
+	if (end == value || *end || options.capacity == 0 || options.capacity > RH_MAX_CAPACITY ||
 	    (options.capacity & (options.capacity - 1)) != 0)
-		return refuse(argument, "a power of two up to 4294967296");
+		return refuse(argument, "a power of two up to 268435456");
 	return 0;
 }
 

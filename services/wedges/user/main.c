@@ -46,7 +46,7 @@ static int parse_capacity(const char *value)
 
 	errno = 0;
 	options.capacity = strtoull(value, &end, 10);
-	if (errno || end == value || *end || !options.capacity || options.capacity > 1u << 28 || (options.capacity & (options.capacity - 1)))
+	if (errno || end == value || *end || !options.capacity || options.capacity > RH_MAX_CAPACITY || (options.capacity & (options.capacity - 1)))
 		return wrong("--ring-records: expected a power of two up to 268435456, not", value);
 	return 0;
 }

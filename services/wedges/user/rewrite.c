@@ -1,8 +1,9 @@
 /*
  * rewrite.c: which sites become jumps to their thunks. A record is believed only as far as the code bears it out: one instruction that the
  * wedge can do, padding to the end, and nothing that leads into the middle. To find what leads there, all of the program's code is
- * walked: jumps, calls, addresses and constants in instructions; and all of its memory is looked through for such addresses. What stays
- * unseen is an address that is computed. What is not rewritten traps as before, and is reported with its reason.
+ * walked: jumps, calls, addresses and constants in instructions; and all of its memory is looked through for such addresses, at every byte.
+ * What stays unseen is an address that is computed (tables of distances are): the bytes behind the jump catch who comes there. What is not
+ * rewritten traps as before, and is reported with its reason.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -122,8 +123,8 @@ static void enterable(uint64_t address, const char *why)
 static void look_at(const uint8_t *code, size_t length, uint64_t ip)
 {
 	struct site *s = inside(ip + 1);
+	uint64_t to, wide;
 	uint32_t word;
-	uint64_t to;
 
 	if (s && s->start == ip && length == s->form.length)
 		seen[s - sites] = 1;
@@ -136,6 +137,10 @@ static void look_at(const uint8_t *code, size_t length, uint64_t ip)
 	if (length >= 5) {
 		memcpy(&word, code + length - sizeof(word), sizeof(word));
 		enterable(word, "an instruction has an address in it as a constant");
+	}
+	if (length > 8) {		/* movabs */
+		memcpy(&wide, code + length - sizeof(wide), sizeof(wide));
+		enterable(wide, "an instruction has an address in it as a constant");
 	}
 }
 
@@ -165,6 +170,22 @@ static void walk(uint64_t start, uint64_t end)
 	}
 }
 
+/* Pointers, aligned or not. */
+static void look_through_memory(void)
+{
+	uint64_t at, word, low, high;
+
+	if (!n_sites)
+		return;
+	low = sites[0].start;
+	high = sites[n_sites - 1].end;
+	for (at = machine_memory.low; at + sizeof(word) <= machine_memory.high; at++) {
+		memcpy(&word, machine_at(at), sizeof(word));
+		if (unlikely(word > low && word < high))
+			enterable(word, "an address in it stands in memory");
+	}
+}
+
 static void walk_all(void)
 {
 	unsigned int i, f = 0;
@@ -184,8 +205,8 @@ static void walk_all(void)
 	}
 	for (i = 0; i < program.n_labels; i++)
 		enterable(program.labels[i], "a symbol names a place in it");
-	for (at = machine_memory.low; at + 8 <= machine_memory.high; at += 8)
-		enterable(*(const uint64_t *)machine_at(at), "an address in it stands in memory");
+	enterable(program.entry, "the program begins in it");
+	look_through_memory();
 	for (i = 0; i < n_sites; i++)
 		if (!sites[i].refused && !seen[i])
 			sites[i].refused = "its instruction is not one of the code around it";

@@ -31,7 +31,10 @@ internal sealed class ReheatProcess : IDisposable
 
     private static ReheatProcess Start(string program, IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("env") { RedirectStandardOutput = true, RedirectStandardError = true };
+        // Tests that run in the background of a script were told to ignore SIGINT, and so would their children be.
+        start.ArgumentList.Add("--default-signal=INT");
+        start.ArgumentList.Add(program);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
         start.Environment["DOTNET_TieredPGO"] = "0";
@@ -64,6 +67,9 @@ internal sealed class ReheatProcess : IDisposable
         await KillAsync();
         return $"{state}\n{await _output}{await _errors}";
     }
+
+    /// <summary>Ctrl-C.</summary>
+    public void Interrupt() => Tool.Run("kill", "-INT", $"{_process.Id}");
 
     /// <summary>kill -9.</summary>
     public async Task KillAsync()

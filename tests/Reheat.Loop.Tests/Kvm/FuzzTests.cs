@@ -32,6 +32,30 @@ public sealed class FuzzTests
         Assert.True(fold.Folder.Threads <= 1 << 16);
     }
 
+    [Theory]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void A_line_whose_beginning_is_known_is_split_as_one_that_is_not(int seed)
+    {
+        var random = new Random(seed);
+        var heads = new LineHeads();
+        int split = 0;
+        for (int i = 0; i < 200_000; i++)
+        {
+            byte[] line = Line(random);
+            bool known = heads.TrySplit(line, out TraceLine quick), plain = TraceLine.TrySplit(line, out TraceLine slow);
+            string text = Encoding.Latin1.GetString(line);
+            Assert.True(known == plain, text);
+            if (!plain)
+                continue;
+            split++;
+            Assert.True(quick.Thread == slow.Thread && quick.Event == slow.Event && quick.Start == slow.Start, $"{text}\n{quick.Thread} {quick.Event} {quick.Start}\n{slow.Thread} {slow.Event} {slow.Start}");
+            Assert.True(quick.Name.SequenceEqual(slow.Name) && quick.Text.SequenceEqual(slow.Text), text);
+        }
+        Assert.True(split > 100_000, "the seeds are lost");
+        Assert.True(heads.Quick > split / 3, $"{heads.Quick} of {split}: no beginning is ever known");
+    }
+
     [Fact]
     public void A_hostile_text_fills_no_memory_with_kinds_or_threads()
     {

@@ -7,7 +7,7 @@ using Xunit;
 namespace Reheat.Loop.Tests.Kvm;
 
 /// <summary><c>reheat import kvm</c> into a real collector: what was recorded is what is counted, whatever is in between.</summary>
-public sealed class ImportTests(ITestOutputHelper output) : IAsyncLifetime
+public sealed partial class ImportTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private readonly Scratch _scratch = new();
     private TestDatabase _database = null!;
@@ -32,6 +32,7 @@ public sealed class ImportTests(ITestOutputHelper output) : IAsyncLifetime
     [Theory]
     [InlineData("perf-script")]
     [InlineData("trace-cmd-report")]
+    [InlineData("trace-cmd-raw")]
     [InlineData("tracefs")]
     public async Task What_a_real_host_recorded_of_a_guest_is_counted_access_by_access(string name)
     {

@@ -11,7 +11,7 @@ internal static class Recording
     private static readonly Lazy<string> Image = new(Compile);
 
     /// <summary>Names of the kept texts.</summary>
-    public static IReadOnlyList<string> Kept { get; } = ["perf-script", "trace-cmd-report", "tracefs"];
+    public static IReadOnlyList<string> Kept { get; } = ["perf-script", "trace-cmd-report", "trace-cmd-raw", "tracefs"];
 
     /// <summary>The guest's image.</summary>
     public static string GuestImage => Image.Value;

@@ -39,6 +39,19 @@ public sealed class TraceLineTests
     // Device accesses.
     [InlineData("q-7 [000] 1.000001: kvm_mmio: mmio read len 8 gpa 0xfed000f0 val 0x12", "7 Read 8 fed000f0")]
     [InlineData("q-7 [000] 1.000001: kvm_fast_mmio: fast mmio at gpa 0xfe003000", "7 fast fe003000")]
+    // trace-cmd report -R.
+    [InlineData("q-7 [000] 1.000001: kvm_exit:              exit_reason=1024 guest_rip=0x7003 isa=2 info1=0x0000000100000006 info2=0x0000000000008000 intr_info=0x00000000 error_code=0x00000000 vcpu_id=0", "7 exit Other 7003")]
+    [InlineData("q-7 [000] 1.000001: kvm_exit:              exit_reason=44 guest_rip=0xffffffff81040f72 isa=1 info1=0x00000000000010b0 info2=0x0 vcpu_id=3", "7 exit ApicAccess ffffffff81040f72 10b0")]
+    [InlineData("q-7 [000] 1.000001: kvm_exit:              exit_reason=56 guest_rip=0xffffffff81040f72 isa=1 info1=0x0000000000000300 info2=0x0", "7 exit ApicWritten ffffffff81040f72 300")]
+    [InlineData("q-7 [000] 1.000001: kvm_exit:              exit_reason=1026 guest_rip=0xffffffff81040f72 isa=2 info1=0x00000000000000b0 info2=0x0", "7 exit ApicWritten ffffffff81040f72 b0")]
+    [InlineData("q-7 [000] 1.000001: kvm_exit:              exit_reason=44 guest_rip=0x1000 isa=2 info1=0x00000000000010b0 info2=0x0", "7 exit Other 1000")]
+    [InlineData("q-7 [000] 1.000001: kvm_page_fault:        vcpu_id=0 guest_rip=0x7003 fault_address=0x0000000000008000 error_code=0x100000006", "7 fault 7003 8000 100000006 write")]
+    [InlineData("q-7 [000] 1.000001: kvm_page_fault:        fault_address=0xfee000b0 error_code=0x182", "7 fault fee000b0 182 write")]
+    [InlineData("q-7 [000] 1.000001: kvm_emulate_insn:      rip=ffffffff8134be37 csbase=0 len=4 insn=ARRAY[44, 8b, 60, 60, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00] flags=9 failed=0", "7 instruction ffffffff8134be37 448b6060")]
+    [InlineData("q-7 [000] 1.000001: kvm_emulate_insn:      rip=fff0 csbase=f0000 len=2 insn=ARRAY[0f, 0b, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00] flags=0 failed=1", "7 instruction ffff0 0f0b failed")]
+    [InlineData("q-7 [000] 1.000001: kvm_mmio:              type=0 len=4 gpa=0xfee00000 val=0x0", "7 UnsatisfiedRead 4 fee00000")]
+    [InlineData("q-7 [000] 1.000001: kvm_mmio:              type=2 len=1 gpa=0x8000 val=0x2", "7 Write 1 8000")]
+    [InlineData("q-7 [000] 1.000001: kvm_fast_mmio:         gpa=0xfe003000", "7 fast fe003000")]
     // Prefixes: flags of four characters, of five, none; a tgid; a process and thread; no CPU; a period; an idle command; nothing at all.
     [InlineData("CPU 0/KVM-12345   [001] d..1  5432.423829: kvm_fast_mmio: fast mmio at gpa 0x1", "12345 fast 1")]
     [InlineData("CPU 0/KVM-12345   [001] d..1.  5432.423829: kvm_fast_mmio: fast mmio at gpa 0x1", "12345 fast 1")]
@@ -77,6 +90,15 @@ public sealed class TraceLineTests
     [InlineData("q-7 [0] 1.1: kvm_mmio: mmio read len 99999999999 gpa 0x1 val 0x1")]
     [InlineData("q-7 [0] 1.1: kvm_mmio: mmio read len 4")]
     [InlineData("q-7 [0] 1.1: kvm_fast_mmio: fast mmio")]
+    [InlineData("q-7 [0] 1.1: kvm_exit: exit_reason=1024 isa=2")]
+    [InlineData("q-7 [0] 1.1: kvm_exit: exit_reason=44 guest_rip=0x1 isa=1")]
+    [InlineData("q-7 [0] 1.1: kvm_exit: exit_reason=44 guest_rip=0x1 isa=1 info1=4272")]
+    [InlineData("q-7 [0] 1.1: kvm_page_fault: fault_address=0x error_code=0x1")]
+    [InlineData("q-7 [0] 1.1: kvm_page_fault: fault_address=32768 error_code=6")]
+    [InlineData("q-7 [0] 1.1: kvm_emulate_insn: rip=18446744071580524343 csbase=0 len=1 insn=ARRAY[90] flags=9 failed=0")]
+    [InlineData("q-7 [0] 1.1: kvm_mmio: type=3 len=4 gpa=0x1 val=0x0")]
+    [InlineData("q-7 [0] 1.1: kvm_mmio: type=1 len=4 xgpa=0x1 val=0x0")]
+    [InlineData("q-7 [0] 1.1: kvm_mmio: type=1 len=4 gpa=4276092928 val=0")]
     public void An_event_of_another_form_is_not_guessed_at(string line) => Assert.EndsWith("?", Read(line), StringComparison.Ordinal);
 
     [Theory]
