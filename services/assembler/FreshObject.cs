@@ -7,7 +7,8 @@ namespace Reheat.Assembler;
 /// <summary>The source assembled as it is, with the statement of each instruction.</summary>
 internal sealed class FreshObject
 {
-    private FreshObject(ElfImage elf, LabelledText map)
+    /// <summary>An object with what is said of its statements.</summary>
+    public FreshObject(ElfImage elf, LabelledText map)
     {
         Elf = elf;
         Map = map;

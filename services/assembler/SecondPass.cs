@@ -61,6 +61,8 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
             return RefuseAll(annotations, report, Refusal.UnsupportedSyntax, obstacle);
         if (scan.Statements.Count == 0)
             return RefuseAll(annotations, report, Refusal.FunctionNotFound, "");
+        if (Direct(text, scan, annotations, policy, report, prefix) is { } done)
+            return done;
         if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } fresh)
             return Unread(text, annotations, report);
         report.Sites.AddRange(Match(annotations, fresh));
