@@ -8,6 +8,8 @@ internal sealed partial class SourceScan
     private static readonly SearchValues<byte> Numbers = SearchValues.Create("0123456789abcdefx, \t"u8);
     private static readonly SearchValues<byte> PlainSigns = SearchValues.Create("+-"u8);
 
+    private static readonly SearchValues<byte> Operators = SearchValues.Create("*/%<>|&^!~="u8);
+
     private readonly HashSet<ulong> _counted = [];
     private readonly List<TextRange> _labels = [];
     private readonly Dictionary<ulong, bool> _numbered = [];
@@ -32,7 +34,7 @@ internal sealed partial class SourceScan
         }
     }
 
-    private bool IsInCode => _macroDepth > 0 || !_sections[_section].IsData;
+    private bool IsInCode => !_sections[_section].IsData;
 
     private void NoteLabel(in Token token)
     {
@@ -101,15 +103,15 @@ internal sealed partial class SourceScan
         foreach (Range range in text.Split((byte)','))
         {
             ReadOnlySpan<byte> argument = text[range];
-            for (int at = 0; argument[at..].IndexOfAny(PlainSigns) is >= 0 and int next; at++)
+            bool isCounted = argument.ContainsAny(PlainSigns) && argument.ContainsAny(Operators);
+            for (int at = 0; !isCounted && argument[at..].IndexOfAny(PlainSigns) is >= 0 and int next; at++)
             {
                 at += next;
-                ReadOnlySpan<byte> left = argument[..at].TrimEnd(" \t"u8), right = argument[(at + 1)..].TrimStart(" \t"u8);
-                if (IsTerm(left[LastName(left)..]) && IsTerm(right[..NameLength(right)]))
-                    continue;
-                NoteNames(argument, isCode: false);
-                break;
+                ReadOnlySpan<byte> left = argument[..at].TrimEnd(" \t()"u8), right = argument[(at + 1)..].TrimStart(" \t()"u8);
+                isCounted = !IsTerm(left[LastName(left)..]) || !IsTerm(right[..NameLength(right)]);
             }
+            if (isCounted)
+                NoteNames(argument, isCode: false);
         }
     }
 

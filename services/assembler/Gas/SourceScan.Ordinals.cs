@@ -36,7 +36,8 @@ internal sealed partial class SourceScan
     // Of the last statement, which has just been added.
     private void Count(ReadOnlySpan<byte> name, in Token token)
     {
-        if (IsOpen && !IsUncounted(name, _text.AsSpan(token.NameEnd, token.End - token.NameEnd).TrimStart(" \t"u8)))
+        // rep; nop is pause.
+        if (IsOpen && (_prefix.Start >= 0 || !IsUncounted(name, _text.AsSpan(token.NameEnd, token.End - token.NameEnd).TrimStart(" \t"u8))))
             _open!.Ordinals.Add(_statements.Count - 1);
     }
 

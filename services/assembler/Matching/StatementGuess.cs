@@ -18,7 +18,7 @@ internal static class StatementGuess
         var named = new HashSet<string>();
         foreach (FunctionAnnotations function in annotations.Units.SelectMany(unit => unit.Functions))
         {
-            if (!named.Add(function.Name) || function.Fingerprint.IsNone || Only(scan.Functions, function.Name) is not { } found)
+            if (!named.Add(function.Name) || Only(scan.Functions, function.Name) is not { } found)
                 return null;
             foreach (Annotation site in function.Sites)
             {
@@ -63,6 +63,8 @@ internal static class StatementGuess
     // movl 16(%rax), %edx and movl 0x10(%rax),%edx: one mnemonic and the same registers in their order. String instructions may leave theirs out.
     private static bool IsLike(ReadOnlySpan<byte> statement, string instruction)
     {
+        if (instruction.Length == 0)
+            return true; // by hand
         int at = 0, name = Mnemonic(instruction);
         ReadOnlySpan<char> mnemonic = instruction.AsSpan(name);
         while (at < statement.Length && at < mnemonic.Length && statement[at] == mnemonic[at] && char.IsAsciiLetterOrDigit(mnemonic[at]))
