@@ -3,6 +3,7 @@ using Reheat.Assembler.Ld;
 using Reheat.Assembler.Matching;
 
 Native.ClearVariable("DOTNET_GCgen0size"); // start.c
+Native.ClearVariable("DOTNET_GCLOHThreshold");
 if (Words.Own(args) is not { } words)
 {
     Diagnose.Say("a name on the command line is no UTF-8, and without /proc it cannot be handed on as it is: mount /proc, or take the name by another");

@@ -21,20 +21,30 @@ internal sealed partial class SecondPass
             StatementGuess.Plans(text, scan, annotations) is not { Count: > 0 } plans)
             return null;
         ReadOnlySpan<byte> annotated = AnnotatedText.Write(text, scan, plans, prefix, Command.Bitness, Command.Input);
-        if (toolchain.AssembleOutput(annotated, out string messages, FunctionCode.WarmUp) != 0 || !ElfImage.TryOpen(Command.Output, out ElfImage? elf, out _))
+        if (toolchain.AssembleOutput(annotated, out string messages, FunctionCode.WarmUp) != 0 || Confirmed(text, scan, annotations, policy) is not { } sites)
             return null;
-        using (elf)
-        {
-            if (elf.Is64 != (Command.Bitness == 64))
-                return null;
-            var found = new FreshObject(elf, new LabelledText());
-            List<Site> sites = [.. Match(annotations, found)];
-            if (!Holds(found, sites, new Planner(text, scan, found, policy.Padding)))
-                return null;
-            report.Sites.AddRange(sites);
-        }
+        report.Sites.AddRange(sites);
         Native.Write(2, Encoding.UTF8.GetBytes(messages));
         return 0;
+    }
+
+    private List<Site>? Confirmed(byte[] text, SourceScan scan, AnnotationList annotations, AnnotationPolicy policy)
+    {
+        try
+        {
+            if (!ElfImage.TryOpen(Command.Output, out ElfImage? elf, out _))
+                return null;
+            using (elf)
+            {
+                var annotated = new FreshObject(elf, new LabelledText());
+                List<Site> sites = [.. Match(annotations, annotated)];
+                return elf.Is64 == (Command.Bitness == 64) && Holds(annotated, sites, new Planner(text, scan, annotated, policy.Padding)) ? sites : null;
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null; // the object is not where it was said to be
+        }
     }
 
     private static bool Holds(FreshObject annotated, List<Site> sites, Planner planner)

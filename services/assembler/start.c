@@ -29,13 +29,14 @@ void *__wrap_mmap64(void *address, size_t length, int protection, int flags, int
 		heap = __real_mmap64(address, length, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file, offset);
 		if (heap != MAP_FAILED) {
 			__real_madvise(heap, length, MADV_HUGEPAGE);
+			__real_madvise(heap, length, MADV_DONTDUMP);	/* a core dump would look at each page of it */
 			return heap;
 		}
 	}
 	return __real_mmap64(address, length, protection, flags, file, offset);
 }
 
-/* What a core dump leaves out by parts would split the heap again. */
+/* What is dumped and what is not, said of parts, would split the heap into mappings too small for huge pages. */
 int __wrap_madvise(void *address, size_t length, int advice)
 {
 	return advice == MADV_DONTDUMP || advice == MADV_DODUMP ? 0 : __real_madvise(address, length, advice);
@@ -89,7 +90,11 @@ int main(int argc, char **argv)
 		become_as(*variable("PATH") ? variable("PATH") : "/usr/bin:/bin", argv, &self);
 		unsetenv("REHEAT_BEHIND_AS");
 	}
-	/* Gone in milliseconds: there is nothing to collect. Program.cs takes it out of the environment again. */
+	/*
+	 * Gone in milliseconds: there is nothing to collect. Texts and objects are large arrays, and each three megabytes of such would start a full
+	 * collection if they were not taken for small ones. Program.cs takes both out of the environment again.
+	 */
 	setenv("DOTNET_GCgen0size", "4000000", 0);
+	setenv("DOTNET_GCLOHThreshold", "2000000", 0);
 	return __managed__Main(argc, argv);
 }

@@ -31,6 +31,7 @@ internal readonly record struct SectionName(string Name, bool IsMarkedData)
 internal sealed partial class SourceScan
 {
     private readonly List<SectionName> _sections = [];
+    private readonly Dictionary<string, bool> _isData = [];
     private readonly List<FunctionEnd> _ends = [];
     private readonly List<TextRange> _frames = [];
     private readonly Stack<(int Section, int Previous)> _pushed = new();
@@ -125,11 +126,15 @@ internal sealed partial class SourceScan
         string name = FirstName(token);
         ReadOnlySpan<byte> arguments = _text.AsSpan(token.NameEnd, token.End - token.NameEnd);
         ReadOnlySpan<byte> flags = arguments[(arguments.IndexOf((byte)',') is >= 0 and int comma ? comma : arguments.Length)..].Trim(", \t"u8);
-        bool saysFlags = flags.StartsWith("\""u8) && flags[1..].IndexOf((byte)'"') >= 0;
-        Enter(name, saysFlags
-            ? !flags[1..(flags[1..].IndexOf((byte)'"') + 1)].Contains((byte)'x')
-            : name.StartsWith(".data", StringComparison.Ordinal) || name.StartsWith(".rodata", StringComparison.Ordinal) || name.StartsWith(".bss", StringComparison.Ordinal));
+        if (flags.StartsWith("\""u8) && flags[1..].IndexOf((byte)'"') is >= 0 and int end)
+            _isData[name] = !flags[1..(end + 1)].Contains((byte)'x');
+        Enter(name, _isData.TryGetValue(name, out bool isData) ? isData : !IsCodeName(name));
     }
+
+    // What gas takes for code without being told so, what people mean as such, and a macro's argument.
+    private static bool IsCodeName(string name) =>
+        name.Contains('\\', StringComparison.Ordinal) || name.Contains("text", StringComparison.Ordinal) || name.StartsWith(".init", StringComparison.Ordinal) || name.StartsWith(".fini", StringComparison.Ordinal) ||
+        name.StartsWith(".gnu.linkonce.t", StringComparison.Ordinal) || name.StartsWith(".plt", StringComparison.Ordinal);
 
     private void Enter(string name, bool isData)
     {
