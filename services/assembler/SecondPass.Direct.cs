@@ -17,7 +17,7 @@ internal sealed partial class SecondPass
     // has to be: then two assemblies find out what is.
     private int? Direct(byte[] text, SourceScan scan, AnnotationList annotations, AnnotationPolicy policy, Report report, string prefix)
     {
-        if (settings.Twice || policy.ClassOne || policy.Padding != PaddingStyle.Thunk || Command.ShowsText || !scan.IsByLabels ||
+        if (settings.Twice || policy.ClassOne || policy.Padding != PaddingStyle.Thunk || Command.ShowsText || Command.DefinesSymbols || !scan.IsByLabels ||
             StatementGuess.Plans(text, scan, annotations) is not { Count: > 0 } plans)
             return null;
         ReadOnlySpan<byte> annotated = AnnotatedText.Write(text, scan, plans, prefix, Command.Bitness, Command.Input);

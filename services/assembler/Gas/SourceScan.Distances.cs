@@ -10,7 +10,12 @@ internal sealed partial class SourceScan
 
     private static readonly SearchValues<byte> Operators = SearchValues.Create("*/%<>|&^!~="u8);
 
+    // Hashes of names: beside + or -, so that they may be places counted in bytes; taken from another in data; given a value; and of what value.
     private readonly HashSet<ulong> _counted = [];
+    private readonly HashSet<ulong> _taken = [];
+    private readonly HashSet<ulong> _assigned = [];
+    private readonly List<(ulong Name, ulong Value)> _values = [];
+
     private readonly List<TextRange> _labels = [];
     private readonly Dictionary<ulong, bool> _numbered = [];
     private bool _countsBytes;
@@ -19,20 +24,28 @@ internal sealed partial class SourceScan
     /// True if whatever refers to the code does so by labels alone, so that it follows when something is put between instructions. False if a
     /// place is, or may be, so many bytes from another: <c>f+8</c>, <c>.+2</c>, <c>.org</c>.
     /// </summary>
-    public bool IsByLabels
+    public bool IsByLabels => !_countsBytes && !_taken.Overlaps(_assigned) && (_counted.Count == 0 || !_counted.Overlaps(CodeNames()));
+
+    // Labels of the code, and what is said to be one.
+    private HashSet<ulong> CodeNames()
     {
-        get
+        var names = new HashSet<ulong>(_labels.Count + 1) { Here };
+        foreach (TextRange label in _labels)
+            names.Add(Hash(_text.AsSpan(label.Start, label.End - label.Start)));
+        for (int before = 0; before < names.Count;)
         {
-            if (_countsBytes)
-                return false;
-            foreach (TextRange label in _counted.Count > 0 ? _labels : [])
+            before = names.Count;
+            foreach ((ulong name, ulong value) in _values)
             {
-                if (_counted.Contains(Hash(_text.AsSpan(label.Start, label.End - label.Start))))
-                    return false;
+                if (names.Contains(value))
+                    names.Add(name);
             }
-            return true;
         }
+        return names;
     }
+
+    // Of the numbered labels of the code.
+    private const ulong Here = 0;
 
     private bool IsInCode => !_sections[_section].IsData;
 
@@ -54,6 +67,10 @@ internal sealed partial class SourceScan
             _countsBytes = true;
         else if (name.StartsWith("if"u8) || name.SequenceEqual("elseif"u8) || name.SequenceEqual("rept"u8))
             NoteNames(arguments, isCode: true);
+        else if (name.SequenceEqual("set"u8) || name.StartsWith("equ"u8) || name.SequenceEqual("eqv"u8) || name.SequenceEqual("weakref"u8))
+            NoteValue(arguments, (byte)',');
+        else if (!IsInCode && (name.SequenceEqual("skip"u8) || name.SequenceEqual("space"u8) || name.SequenceEqual("zero"u8) || name.SequenceEqual("fill"u8)))
+            _countsBytes |= arguments.ContainsAnyExcept(Numbers);
         else if (!IsInCode)
             NoteData(arguments);
         else if (name.EndsWith("align"u8) || name.StartsWith("p2align"u8) || name.StartsWith("balign"u8))
@@ -65,6 +82,25 @@ internal sealed partial class SourceScan
             _countsBytes |= Fill(arguments, 1) is not [(byte)'0', (byte)'x', (byte)'9', (byte)'0'] && arguments.ContainsAnyExcept(Numbers);
         else
             NoteCode(arguments);
+    }
+
+    // name, value or name = value
+    private void NoteValue(ReadOnlySpan<byte> text, byte sign)
+    {
+        int end = text.IndexOf(sign);
+        if (end < 0)
+            return;
+        ReadOnlySpan<byte> value = text[(end + 1)..];
+        ulong name = Hash(text[..end].Trim(" \t"u8));
+        _assigned.Add(name);
+        NoteCode(value);
+        while (!value.IsEmpty)
+        {
+            int length = NameLength(value);
+            if (length > 0)
+                _values.Add((name, char.IsAsciiDigit((char)value[0]) ? IsNumberedLabel(value[..length]) ? Here : name : Hash(value[..length])));
+            value = value[Math.Max(length, 1)..];
+        }
     }
 
     // In code, where padding may stand: a label beside + or -, and the place itself.
@@ -108,7 +144,9 @@ internal sealed partial class SourceScan
             {
                 at += next;
                 ReadOnlySpan<byte> left = argument[..at].TrimEnd(" \t()"u8), right = argument[(at + 1)..].TrimStart(" \t()"u8);
-                isCounted = !IsTerm(left[LastName(left)..]) || !IsTerm(right[..NameLength(right)]);
+                right = right[..NameLength(right)];
+                isCounted = argument[at] == '+' || !IsTerm(left[LastName(left)..]) || !IsTerm(right);
+                _taken.Add(Hash(right));
             }
             if (isCounted)
                 NoteNames(argument, isCode: false);

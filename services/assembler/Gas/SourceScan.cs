@@ -77,7 +77,7 @@ internal sealed partial class SourceScan
                     scan.Instruction(token);
                     break;
                 case TokenKind.Assignment:
-                    scan.NoteCode(text.AsSpan(token.NameEnd, token.End - token.NameEnd));
+                    scan.NoteValue(text.AsSpan(token.Start, token.End - token.Start), (byte)'=');
                     break;
             }
         }
