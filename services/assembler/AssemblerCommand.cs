@@ -25,6 +25,12 @@ internal sealed class AssemblerCommand
     /// <summary>Asks for a listing on standard output.</summary>
     public bool ListsToOutput { get; private set; }
 
+    /// <summary>Asks for more than the object of what the text says: labels that are kept, listings. What is written there shows in these too.</summary>
+    public bool ShowsText => _others.Exists(option => option.Name is "L" or "keep-locals" || IsListing(option.Name));
+
+    /// <summary>Gives symbols values that the text does not show.</summary>
+    public bool DefinesSymbols => _others.Exists(option => option.Name == "defsym");
+
     /// <summary>True if a file's name is no UTF-8: what is written of it would name another.</summary>
     public bool HasForeignNames => Words.IsForeign(Input) || Words.IsForeign(Output) || Words.IsForeign(DependencyFile);
 

@@ -4,10 +4,11 @@ using Reheat.Core.X86;
 
 namespace Reheat.Assembler;
 
-/// <summary>The source assembled as it is, with the statement of each instruction.</summary>
+/// <summary>What the assembler made of the source, with the statement of each instruction.</summary>
 internal sealed class FreshObject
 {
-    private FreshObject(ElfImage elf, LabelledText map)
+    /// <summary>An object with what is said of its statements.</summary>
+    public FreshObject(ElfImage elf, LabelledText map)
     {
         Elf = elf;
         Map = map;

@@ -2,7 +2,8 @@ using Reheat.Assembler;
 using Reheat.Assembler.Ld;
 using Reheat.Assembler.Matching;
 
-Native.ClearVariable("DOTNET_GCgen0size"); // start.c
+foreach (string setting in (ReadOnlySpan<string>)["DOTNET_GCgen0size", "DOTNET_GCLOHThreshold", "DOTNET_GCRegionRange"])
+    Native.ClearVariable(setting); // start.c
 if (Words.Own(args) is not { } words)
 {
     Diagnose.Say("a name on the command line is no UTF-8, and without /proc it cannot be handed on as it is: mount /proc, or take the name by another");

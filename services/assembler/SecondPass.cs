@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime;
 using System.Text;
 using Reheat.Assembler.Emission;
 using Reheat.Assembler.Gas;
@@ -48,8 +47,6 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
 
     private int? Annotate(byte[] text, AnnotationList annotations, AnnotationPolicy policy, Report report, bool isOwn)
     {
-        // Texts and objects are large arrays, and three megabytes of such start a full collection; gone in milliseconds, there is nothing to collect.
-        GCSettings.LatencyMode = GCLatencyMode.LowLatency;
         HashSet<string> names = [.. annotations.Units.SelectMany(u => u.Functions).Select(f => ElfFunction.BaseName(f.Name))];
         string prefix = FreePrefix(text);
         SourceScan scan = SourceScan.Of(text, Command.Bitness, policy.ClassOne ? null : label => names.Contains(ElfFunction.BaseName(label)));
@@ -61,6 +58,8 @@ internal sealed partial class SecondPass(Settings settings, Toolchain toolchain,
             return RefuseAll(annotations, report, Refusal.UnsupportedSyntax, obstacle);
         if (scan.Statements.Count == 0)
             return RefuseAll(annotations, report, Refusal.FunctionNotFound, "");
+        if (Direct(text, scan, annotations, policy, report, prefix) is { } done)
+            return done;
         if (FreshObject.Assemble(toolchain, text, scan, prefix) is not { } fresh)
             return Unread(text, annotations, report);
         report.Sites.AddRange(Match(annotations, fresh));

@@ -29,14 +29,19 @@ internal sealed class Toolchain(string path, AssemblerCommand command)
     }
 
     /// <summary>Assembles the object that the build asked for.</summary>
+    /// <param name="text">What.</param>
+    /// <param name="messages">What the assembler said.</param>
+    /// <param name="meanwhile">What there is to do while it works.</param>
     /// <returns>The exit code; -1 if nothing ran.</returns>
-    public int AssembleOutput(ReadOnlySpan<byte> text, out string messages)
+    public int AssembleOutput(ReadOnlySpan<byte> text, out string messages, Action? meanwhile = null)
     {
         messages = "";
         using MemoryFile? input = MemoryFile.Create(), error = MemoryFile.Create();
         if (input is null || error is null || !input.Write(text))
             return -1;
-        int code = Native.Wait(Native.Start(path, command.With(path, null, command.Output, codeOnly: false), input.Descriptor, -1, error.Descriptor));
+        int process = Native.Start(path, command.With(path, null, command.Output, codeOnly: false), input.Descriptor, -1, error.Descriptor);
+        meanwhile?.Invoke();
+        int code = Native.Wait(process);
         messages = Encoding.UTF8.GetString(error.Read());
         if (code == 0 && command.DependencyFile is { } dependencies && command.Input is { } name)
             AddInput(dependencies, name);

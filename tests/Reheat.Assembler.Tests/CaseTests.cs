@@ -4,7 +4,8 @@ using Xunit;
 namespace Reheat.Assembler.Tests;
 
 /// <summary>
-/// The text tables of cases/: list and assembly in, annotated assembly and report out; each is assembled for real on the way.
+/// The text tables of cases/: list and assembly in, annotated assembly and report out; each is assembled for real on the way. The text is that of two
+/// assemblies; where one does, object and report are the same.
 /// REHEAT_UPDATE=DIR writes what came out into the cases of that directory.
 /// </summary>
 public sealed class CaseTests
@@ -37,7 +38,7 @@ public sealed class CaseTests
         File.SetUnixFileMode(scratch.File("keep"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         (string, string)[] environment = [("REHEAT_ANNOTATIONS", scratch.File("list")), ("REHEAT_REPORT", scratch.File("report")), ("REHEAT_AS", scratch.File("keep")),
             .. file.Options("env ").Select(e => (e.Split('=')[0], e.Split('=')[1]))];
-        Outcome outcome = scratch.Try(Scratch.Program, $"{arguments} -o {output} in.s", "", environment);
+        Outcome outcome = scratch.Try(Scratch.Program, $"{arguments} -o {output} in.s", "", [.. environment, ("REHEAT_TWICE", "1")]);
         Outcome plain = scratch.Try("as", $"{arguments} -o plain.o in.s", "");
         Assert.Equal(plain.ExitCode, outcome.ExitCode);
 
@@ -52,7 +53,15 @@ public sealed class CaseTests
         }
         if (text.Length == 0 && plain.ExitCode == 0)
             Assert.Equal(scratch.Read("plain.o"), scratch.Read(output));
+        string twice = Content(scratch, output);
+        File.Delete(scratch.File("report"));
+        Outcome once = scratch.Try(Scratch.Program, $"{arguments} -o {output} in.s", "", environment);
+        Assert.Equal((outcome.ExitCode, outcome.Errors), (once.ExitCode, once.Errors));
+        Assert.Equal(report, Summary(scratch.Text("report"), once.Errors.Replace(scratch.Root, "", StringComparison.Ordinal)));
+        Assert.Equal(twice, Content(scratch, output));
     }
+
+    private static string Content(Scratch scratch, string output) => File.Exists(scratch.File(output)) ? Convert.ToHexString(scratch.Read(output)) : "";
 
     // Lines of the annotated text that are not in the source, which has as many before the records.
     private static string Changed(string source, string annotated)

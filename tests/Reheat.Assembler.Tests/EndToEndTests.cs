@@ -91,6 +91,12 @@ public sealed class EndToEndTests
         Outcome outcome = scratch.Try(program, $"{flags} -c x.c -o {policy}.o", "", ("COMPILER_PATH", scratch.ToolDirectory), ("REHEAT_ANNOTATIONS", scratch.File("list")),
             ("REHEAT_POLICY", policy), ("REHEAT_REPORT", scratch.File("report")));
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Errors));
+        if (policy == "thunk")
+        {
+            // What one assembly makes is what two make.
+            scratch.Run(program, $"{flags} -c x.c -o twice.o", ("COMPILER_PATH", scratch.ToolDirectory), ("REHEAT_ANNOTATIONS", scratch.File("list")), ("REHEAT_TWICE", "1"));
+            Assert.Equal(scratch.Read("twice.o"), scratch.Read("thunk.o"));
+        }
         using JsonDocument report = JsonDocument.Parse(scratch.Text("report"));
         string[] left = [.. report.RootElement.GetProperty("sites").EnumerateArray()
             .Where(s => s.GetProperty("state").GetString() != "annotated" || s.GetProperty("match").GetString() != "exact").Select(s => s.ToString())];

@@ -84,6 +84,25 @@ public sealed class SurroundingsTests
         Assert.Equal((0, "the other assembler\n"), (outcome.ExitCode, outcome.Output));
     }
 
+    // What it sets for its own runtime stays its own; an assembler that it waits for gets its memory in large pages, unless that is settled already.
+    [Theory]
+    [InlineData("", "", "")]
+    [InlineData("a-list-of-others", "", "")]
+    [InlineData("list", "", "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=8388608")]
+    [InlineData("list", "GLIBC_TUNABLES=glibc.malloc.arena_max=1", "glibc.malloc.arena_max=1")]
+    public void The_assembler_gets_the_environment(string list, string set, string tunables)
+    {
+        using Scratch scratch = Made();
+        scratch.Write("a-list-of-others", List.Replace("a.c", "b.c", StringComparison.Ordinal));
+        scratch.Write("noting", "#!/bin/sh\nenv >noted\nexec as \"$@\"\n");
+        Outcome outcome = Script(scratch, $"chmod +x noting && env {set} REHEAT_AS=$PWD/noting OTHER=kept {Scratch.Program} -o out.o a.s", list);
+        Assert.Equal((0, ""), (outcome.ExitCode, outcome.Errors));
+        string[] noted = scratch.Text("noted").Split('\n');
+        Assert.Contains("OTHER=kept", noted);
+        Assert.DoesNotContain(noted, line => line.StartsWith("DOTNET_GC", StringComparison.Ordinal));
+        Assert.Equal(tunables, string.Concat(noted.Where(line => line.StartsWith("GLIBC_TUNABLES=", StringComparison.Ordinal)).Select(line => line["GLIBC_TUNABLES=".Length..])));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("list")]

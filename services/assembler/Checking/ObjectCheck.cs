@@ -51,27 +51,16 @@ internal static class ObjectCheck
         }
     }
 
-    private static (int Section, long Offset) Place(ElfImage image, ElfRelocation word) =>
-        image.Symbols[word.SymbolIndex] is var symbol ? (symbol.SectionIndex, (long)symbol.Value + word.Addend) : default;
-
     private static IEnumerable<Fault> Records(ElfImage annotated, IReadOnlyList<SitePlan> plans, Dictionary<int, CodePair> pairs)
     {
         var written = new HashSet<(string, int, long, long)>();
         var counters = new Dictionary<(int, long), (int, long)>();
-        foreach (ElfSection section in annotated.Sections)
+        foreach (WrittenRecord record in RecordTable.Read(annotated))
         {
-            if (!section.NameStartsWith(".debug_afterburn"u8))
-                continue;
-            ElfRelocation[] words = annotated.RelocationsOf(section).ToArray();
-            for (int i = 0; i + 1 < words.Length; i += 2)
-            {
-                (int code, long from) = Place(annotated, words[i]);
-                (int other, long to) = Place(annotated, words[i + 1]);
-                if (section.Name == RecordNames.SelfTestInObject)
-                    counters[(code, from)] = (other, to);
-                else
-                    written.Add((section.Name, code, from, to));
-            }
+            if (record.Name == RecordNames.SelfTestInObject)
+                counters[(record.Section, record.From)] = (record.OtherSection, record.To);
+            else
+                written.Add((record.Name, record.Section, record.From, record.To));
         }
         foreach (SitePlan plan in plans)
         {

@@ -54,8 +54,8 @@ internal static class AnnotatedText
                 continue;
             }
             Copy(plan.Statement.End);
-            if (plan.Padding > 0)
-                output.Append($"; .byte {string.Join(',', Padding.Bytes(plan.Padding, bitness).Select(b => b.ToString(CultureInfo.InvariantCulture)))}");
+            if (plan.Padding != 0)
+                output.Append($"; {(plan.Padding == Padding.Measured ? Padding.Statements(label, bitness) : Padding.Statement(plan.Padding, bitness))}");
             output.Append($"; {label}e:");
             if (plan.Statement.IsInMacro)
             {

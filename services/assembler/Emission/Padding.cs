@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Reheat.Core.Annotations;
 using Reheat.Core.X86;
 
@@ -8,6 +10,9 @@ internal static class Padding
 {
     /// <summary>Bytes of <c>jmp rel32</c> or <c>call rel32</c>, which takes the place of instruction and padding.</summary>
     public const int Transfer = 5;
+
+    /// <summary>As many as make <see cref="Transfer"/> with the instruction, whose length the assembler knows.</summary>
+    public const int Measured = -1;
 
     // Intel SDM volume 2B, table 4-12 (NOP), as gas itself pads with.
     private static readonly byte[][] Nops =
@@ -51,6 +56,19 @@ internal static class Padding
             at += nop.Length;
         }
         return bytes;
+    }
+
+    /// <summary>The statement that writes that many: <c>.byte 15,31,0</c>.</summary>
+    public static string Statement(int count, int bitness) =>
+        $".byte {string.Join(',', Bytes(count, bitness).Select(b => b.ToString(CultureInfo.InvariantCulture)))}";
+
+    /// <summary>The statements that write <see cref="Measured"/> ones behind what begins at a label.</summary>
+    public static string Statements(string label, int bitness)
+    {
+        var text = new StringBuilder(".if ");
+        for (int length = 1; length < Transfer; length++)
+            text.Append(CultureInfo.InvariantCulture, $"{(length > 1 ? ".elseif " : "")}.-{label}=={length}; {Statement(Transfer - length, bitness)}; ");
+        return text.Append(".endif").ToString();
     }
 
     // Budgets for 64-bit code, which the original's sources do not give form by form (up to 38). In-line rewriting needs there: lea -128(%rsp),%rsp

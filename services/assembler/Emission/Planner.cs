@@ -34,7 +34,8 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
         }
     }
 
-    private (Refusal, string) Judge(Site site)
+    /// <summary>What its instruction and its place say against a site that was found.</summary>
+    public (Refusal Refusal, string Detail) Judge(Site site)
     {
         SiteInstruction instruction = site.Instruction.Instruction;
         foreach (AnnotatedAccess access in site.Annotation.Accesses)

@@ -19,10 +19,10 @@ internal sealed class SitePlan
 
     public required Statement Statement { get; init; }
 
-    /// <summary>Bytes of the instruction.</summary>
+    /// <summary>Bytes of the instruction; 0 while only the text is known.</summary>
     public required int Length { get; init; }
 
-    /// <summary>Bytes of NOPs after it.</summary>
+    /// <summary>Bytes of NOPs after it; <see cref="Emission.Padding.Measured"/> while only the text is known.</summary>
     public required int Padding { get; init; }
 
     /// <summary>Mnemonic of the instruction, for reports.</summary>

@@ -13,7 +13,8 @@ internal readonly record struct FunctionEnd(string Name, int Position, int Secti
 
 /// <summary>A section as the text names it.</summary>
 /// <param name="Name">Its name; empty where a macro's body does not say.</param>
-internal readonly record struct SectionName(string Name)
+/// <param name="IsMarkedData">The text says by flags or name that it is not executed.</param>
+internal readonly record struct SectionName(string Name, bool IsMarkedData)
 {
     /// <summary>Debug information.</summary>
     public bool IsDebug => Name.StartsWith(".debug", StringComparison.Ordinal);
@@ -22,11 +23,15 @@ internal readonly record struct SectionName(string Name)
     /// False where nothing may be labelled: replacements are copied elsewhere before they run, and what is discarded never runs.
     /// </summary>
     public bool IsCode => !IsDebug && !Name.StartsWith(".altinstr", StringComparison.Ordinal) && !Name.StartsWith(".discard", StringComparison.Ordinal);
+
+    /// <summary>True for data; false where code is, or might be.</summary>
+    public bool IsData => IsMarkedData || IsDebug || Name.StartsWith(".discard", StringComparison.Ordinal);
 }
 
 internal sealed partial class SourceScan
 {
     private readonly List<SectionName> _sections = [];
+    private readonly Dictionary<string, bool> _isData = [];
     private readonly List<FunctionEnd> _ends = [];
     private readonly List<TextRange> _frames = [];
     private readonly Stack<(int Section, int Previous)> _pushed = new();
@@ -72,24 +77,37 @@ internal sealed partial class SourceScan
                     Drop(token);
                 return;
         }
-        if (Section(name, token) || Block(name, token))
+        if (Section(name, token))
+            return;
+        if (IsDebug && _macroDepth == 0)
+        {
+            if (!Block(name, token) && !Mode(name, token))
+                Drop(token);
+            return;
+        }
+        NoteDirective(name, token);
+        if (Block(name, token))
             return;
         if (name.SequenceEqual("size"u8))
             Size(token);
-        else if (!Mode(name, token) && IsDebug && _macroDepth == 0)
-            Drop(token);
+        else if (name.SequenceEqual("byte"u8))
+            CountBytes(token);
+        else
+            Mode(name, token);
     }
 
     private bool Section(ReadOnlySpan<byte> name, in Token token)
     {
         if (name.SequenceEqual("section"u8))
-            Enter(FirstName(token));
+            Enter(token);
         else if (name.SequenceEqual("text"u8) || name.SequenceEqual("data"u8) || name.SequenceEqual("bss"u8))
-            Enter("." + Encoding.UTF8.GetString(name));
+            Enter("." + Encoding.UTF8.GetString(name), isData: name[0] != 't');
         else if (name.SequenceEqual("pushsection"u8))
         {
             _pushed.Push((_section, _previous));
-            Enter(FirstName(token));
+            if (FirstName(token) == "__jump_table")
+                UncountJumpLabel();
+            Enter(token);
         }
         else if (name.SequenceEqual("popsection"u8))
         {
@@ -103,9 +121,24 @@ internal sealed partial class SourceScan
         return true;
     }
 
-    private void Enter(string name)
+    private void Enter(in Token token)
     {
-        _sections.Add(new SectionName(name));
+        string name = FirstName(token);
+        ReadOnlySpan<byte> arguments = _text.AsSpan(token.NameEnd, token.End - token.NameEnd);
+        ReadOnlySpan<byte> flags = arguments[(arguments.IndexOf((byte)',') is >= 0 and int comma ? comma : arguments.Length)..].Trim(", \t"u8);
+        if (flags.StartsWith("\""u8) && flags[1..].IndexOf((byte)'"') is >= 0 and int end)
+            _isData[name] = !flags[1..(end + 1)].Contains((byte)'x');
+        Enter(name, _isData.TryGetValue(name, out bool isData) ? isData : !IsCodeName(name));
+    }
+
+    // What gas takes for code without being told so, what people mean as such, and a macro's argument.
+    private static bool IsCodeName(string name) =>
+        name.Contains('\\', StringComparison.Ordinal) || name.Contains("text", StringComparison.Ordinal) || name.StartsWith(".init", StringComparison.Ordinal) || name.StartsWith(".fini", StringComparison.Ordinal) ||
+        name.StartsWith(".gnu.linkonce.t", StringComparison.Ordinal) || name.StartsWith(".plt", StringComparison.Ordinal);
+
+    private void Enter(string name, bool isData)
+    {
+        _sections.Add(new SectionName(name, isData));
         (_section, _previous) = (_sections.Count - 1, _section);
     }
 
@@ -117,7 +150,7 @@ internal sealed partial class SourceScan
             _macros.Add(FirstName(token));
             _macroDepth++;
             _outside.Push((_section, _previous, _pushed.Count, _mode, _intel));
-            Enter("");
+            Enter("", isData: false);
             _mode = _bitness;
         }
         else if (name.SequenceEqual("endm"u8))
@@ -171,6 +204,8 @@ internal sealed partial class SourceScan
         _ends.Add(new FunctionEnd(function, isToLabel ? _label.Start : token.Start, _section));
         if (function == _function)
             _function = null;
+        if (function == _open?.Name)
+            _open = null;
     }
 
     private byte[] Arguments(in Token token) => _text.AsSpan(token.NameEnd, token.End - token.NameEnd).TrimStart(" \t"u8).ToArray();

@@ -34,7 +34,7 @@ internal sealed partial class SourceScan
     private SourceScan(byte[] text, int bitness, Predicate<string>? wanted, bool keepsFrames)
     {
         (_text, _bitness, _mode, _wanted, _keepsFrames) = (text, bitness, bitness, wanted, keepsFrames);
-        Enter(".text");
+        Enter(".text", isData: false);
     }
 
     /// <summary>The instructions, in order.</summary>
@@ -76,6 +76,9 @@ internal sealed partial class SourceScan
                 case TokenKind.Instruction:
                     scan.Instruction(token);
                     break;
+                case TokenKind.Assignment:
+                    scan.NoteValue(text.AsSpan(token.Start, token.End - token.Start), (byte)'=');
+                    break;
             }
         }
         return scan;
@@ -85,18 +88,24 @@ internal sealed partial class SourceScan
     {
         if (IsDebug && _macroDepth == 0)
             Drop(token);
+        else
+            NoteLabel(token);
         _isSplit |= _prefix.Start >= 0;
         _label = new TextRange(token.Start, token.NameEnd);
         ReadOnlySpan<byte> name = _text.AsSpan(token.Start, token.NameEnd - token.Start);
         if (name.StartsWith(".L"u8) || char.IsAsciiDigit((char)name[0]) || _wanted is null || _macroDepth > 0)
             return;
-        if (_wanted(Encoding.UTF8.GetString(name)))
-            _function = Encoding.UTF8.GetString(name);
+        string text = Encoding.UTF8.GetString(name);
+        if (!_wanted(text))
+            return;
+        _function = text;
+        Open(text);
     }
 
     private void Instruction(in Token token)
     {
         ReadOnlySpan<byte> name = _text.AsSpan(token.Start, token.NameEnd - token.Start);
+        NoteCode(_text.AsSpan(token.NameEnd, token.End - token.NameEnd));
         bool isListed = (_wanted is null || _function is not null || _macroDepth > 0) && _repeatDepth == 0 && _mode == _bitness && IsCode;
         if (!isListed)
         {
@@ -117,7 +126,10 @@ internal sealed partial class SourceScan
                 (_isSplit ? StatementTraits.Split : 0);
             int start = _prefix.Start < 0 ? token.Start : _prefix.Start;
             _statements.Add(new Statement(start, _prefix.Start < 0 ? start : _prefix.End, token.Start, token.End, _section, traits));
+            Count(name, token);
         }
+        else if (IsOpen)
+            _open!.Ordinals.Add(FunctionText.Raw); // any number of them
         (_prefix, _isSplit) = ((-1, -1), false);
     }
 
