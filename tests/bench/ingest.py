@@ -21,8 +21,6 @@ COLLECTOR = os.path.join(check.ROOT, "services/collector/bin/Release/net10.0/Reh
 REHEAT = os.path.join(check.ROOT, "services/cli/bin/Release/net10.0/reheat")
 TICKS = os.sysconf("SC_CLK_TCK")
 
-LIMITS = {"a_per_second": 5e6, "b_per_second": 5e6, "b_to_bare": 0.3, "b_to_copy": 5, "bytes_per_row": 6, "bytes_per_record": 1.5,
-          "fleet_peak_bytes": 700e6, "fleet_ack_p99_ms": 2000, "mark_us": 10}
 
 
 class Server:
@@ -230,23 +228,29 @@ def fleet(database, out, sites, options):
                         "rows_a_bucket": int(database.ask("fleet", "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM reheat_data.counts GROUP BY bucket) b")),
                         "mark_updates": int(marks[0]), "hot_mark_updates": int(marks[1])}
     server.stop()
+    result["marks"] = json.loads(check.run(BENCH, "marks", "--database", connection))
     return result
 
 
-def marks(database, options):
-    """What the database spends for the marks of one group commit: the statements that move them, for many wedges, again and again."""
-    explain = check.run(*database.psql, "-d", "fleet", "-c", r"""
-SET jit = off;
-DO $$
-DECLARE
-    began timestamptz; n integer; wedges text[]; epochs bigint[]; rings integer[]; positions bigint[];
-BEGIN
-    SELECT array_agg(wedge), array_agg(epoch), array_agg(ring), array_agg(position) INTO wedges, epochs, rings, positions
-    FROM (SELECT * FROM reheat_data.marks ORDER BY wedge LIMIT 250) m;
-    PERFORM set_config('reheat.n', array_length(wedges, 1)::text, false);
-END $$;
-SELECT current_setting('reheat.n')""")
-    return int(explain.split()[-1])
+def verdicts(result):
+    """One line for each figure that has a limit."""
+    a, b, fleet_result = result.get("chain"), result.get("unfolded"), result.get("fleet")
+    figures = []
+    if a:
+        figures += [("ring to commit, records/s", a["committed_per_second"], "at least", 5e6)]
+    if b:
+        figures += [("unfolded columns, records/s", b["committed_per_second"], "at least", 5e6), ("… to the bare stream", b["to_bare"], "at least", 0.3),
+                    ("… to COPY", b["to_copy"], "at least", 5), ("bytes on the wire a record, unfolded", b["bytes_per_record"], "at most", 1.5),
+                    ("bytes on the wire a row, folded", b["bytes_per_row_folded"], "at most", 6)]
+    if fleet_result:
+        full, half = fleet_result["full"], fleet_result["half"]
+        figures += [(f"{full['wedges']} streams, peak bytes of the collector", full["collector_peak_bytes"], "at most", 700e6),
+                    ("… acknowledged in ms, p99", full["ack_p99_ms"], "at most", 2000), ("… refusals", full["refusals"], "at most", 0),
+                    ("rows of twice the wedges to rows before", full["rows_a_bucket"] / half["rows_a_bucket"], "at most", 1),
+                    ("database's processor time a mark, us", fleet_result["marks"]["cpu_us_per_mark"], "at most", 10)]
+    for name, value, kind, limit in figures:
+        met = value >= limit if kind == "at least" else value <= limit
+        yield f"{name}: {value:,.3f} ({kind} {limit:,g}: {'met' if met else 'NOT met'})"
 
 
 def main():
@@ -283,6 +287,8 @@ def main():
                     print(json.dumps({name: result[name]}, indent=1), flush=True)
         finally:
             database.server.stop()
+    for line in verdicts(result):
+        print(line)
     if options.json:
         with open(options.json, "w") as file:
             json.dump(result, file, indent=1)

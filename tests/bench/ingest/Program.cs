@@ -9,5 +9,6 @@ var root = new RootCommand("What the ingest benchmark is made of. Each prints on
     LoadCommand.Create(),
     BareCommand.Create(),
     CopyCommand.Create(),
+    MarksCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();
