@@ -9,7 +9,7 @@ from loop import Loop
 from second import Tree, boot
 
 SITES = 20000
-MOST_OF_A_FUNCTION = 40
+MOST_OF_A_FUNCTION = 15
 
 
 def all(guest):

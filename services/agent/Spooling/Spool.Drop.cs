@@ -23,6 +23,8 @@ internal sealed partial class Spool
             foreach (SpooledBatch batch in read.Batches)
                 said.Add(Dropped(batch, kinds, sites, ref traps));
         }
+        // What is stored is no loss, and the collector's mark stands where it ends.
+        said.RemoveAll(b => b.Batch.To <= _released.GetValueOrDefault((segment.Hello.Epoch, b.Batch.Ring)));
         try
         {
             SpoolSegment replaced = Replace(segment, Merged(said, cuts));

@@ -69,7 +69,16 @@ internal sealed class SpooledSource : ITraceSource
 
     public void Forget(long timestamp) => _source?.Forget(timestamp);
 
-    public void Begun() => _cuts?.Clear();
+    public void Begin(IEnumerable<(ITraceRing Ring, ulong Mark)> marks)
+    {
+        // In one piece: between the two a batch could be spooled over a mark.
+        lock (Gate)
+        {
+            foreach ((ITraceRing ring, ulong mark) in marks)
+                ring.Begin(mark);
+            _cuts?.Clear();
+        }
+    }
 
     public void Release(ITraceRing ring, ulong position)
     {

@@ -39,8 +39,11 @@ internal interface ITraceSource
     Batch GiveUp(ITraceRing ring, ulong from, ulong to);
 
     /// <summary>A stream begins at the collector's marks: nothing that was sent on another can be counted any more.</summary>
-    void Begun()
+    /// <exception cref="AgentException">That cannot be.</exception>
+    void Begin(IEnumerable<(ITraceRing Ring, ulong Mark)> marks)
     {
+        foreach ((ITraceRing ring, ulong mark) in marks)
+            ring.Begin(mark);
     }
 
     /// <summary>What stands below is stored.</summary>

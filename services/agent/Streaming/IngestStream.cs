@@ -40,7 +40,7 @@ internal sealed class IngestStream(
     public async Task<bool> RunAsync(CallInvoker collector, CancellationToken cancel)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call = 
+        using AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call =
             collector.AsyncDuplexStreamingCall(CheckedIngest.Method, null, new CallOptions(Headers(), cancellationToken: ending.Token));
         try
         {
@@ -138,7 +138,7 @@ internal sealed class IngestStream(
         ulong lost = 0, before = 0, known = 0;
         foreach (RingState state in _rings)
         {
-            ulong mark = welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
+            ulong mark = MarkOf(state);
             known += mark;
             before += state.Ring.Tail;
             lost += state.Ring.FirstAt(mark) - mark;
@@ -153,15 +153,13 @@ internal sealed class IngestStream(
         if (lost > 0)
             status.SetLost(Math.Max(status.Lost, (long)lost));
         foreach (RingState state in _rings)
-        {
-            ulong mark = welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
-            state.Ring.Begin(mark);
-            state.Next = state.Acknowledged = mark;
-        }
-        source.Begun();
+            state.Next = state.Acknowledged = MarkOf(state);
+        source.Begin(_rings.Select(r => (r.Ring, r.Next)));
         _welcomed = true;
         status.Connection = "connected";
         Log.StreamOpen(log, options.Wedge, options.Collector, source.Epoch, _rings.Length);
+
+        ulong MarkOf(RingState state) => welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
     }
 
     private async Task<bool> SendAsync(IClientStreamWriter<IngestRequest> requests, CancellationToken cancel)

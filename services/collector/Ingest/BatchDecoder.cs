@@ -20,10 +20,10 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
 
     // A thread's, not a stream's: ten thousand streams fold one batch now and then. All 0 between calls.
     [ThreadStatic]
-    private static Tally[]? t_tallies;
+    private static Tally[]? _threadTallies;
 
     [ThreadStatic]
-    private static int[]? t_touched;
+    private static int[]? _threadTouched;
 
     private Tally[] _tallies = [];
     private int[] _touched = [];
@@ -53,7 +53,7 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
     }
 
     /// <summary>Dictionary indexes of the rows that <see cref="Fold"/> returned last, to be read on the same thread, before anything else is folded.</summary>
-    public ReadOnlySpan<int> Touched => t_touched.AsSpan(0, _distinct);
+    public ReadOnlySpan<int> Touched => _threadTouched.AsSpan(0, _distinct);
 
     private string? CheckFrame(WireBatch batch)
     {
@@ -198,11 +198,11 @@ internal sealed class BatchDecoder(StreamDictionary dictionary, HashSet<int> rin
     private void MakeRoom()
     {
         _distinct = 0;
-        if (t_tallies is null || t_touched is null || t_tallies.Length < dictionary.Count)
+        if (_threadTallies is null || _threadTouched is null || _threadTallies.Length < dictionary.Count)
         {
-            int size = Math.Max(dictionary.Count, Math.Min((t_tallies?.Length ?? 0) * 2, dictionary.Count + 4096));
-            (t_tallies, t_touched) = (new Tally[size], new int[size]);
+            int size = Math.Max(dictionary.Count, Math.Min((_threadTallies?.Length ?? 0) * 2, dictionary.Count + 4096));
+            (_threadTallies, _threadTouched) = (new Tally[size], new int[size]);
         }
-        (_tallies, _touched) = (t_tallies, t_touched);
+        (_tallies, _touched) = (_threadTallies, _threadTouched);
     }
 }

@@ -89,7 +89,8 @@ public sealed class PartitionStore(NpgsqlDataSource database)
             await DetachAsync(connection, from, name, cancel);
             await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
             await connection.ExecuteAsync(new CommandDefinition("SELECT reheat_data.ensure_partition(@to, @day)", new { to, day }, transaction, cancellationToken: cancel));
-            long rows = await connection.QuerySingleAsync<long>(new CommandDefinition($"SELECT count(*) FROM reheat_data.{name}", transaction: transaction, cancellationToken: cancel));
+            long rows = await connection.QuerySingleAsync<long>(new CommandDefinition(
+                $"SELECT count(*) FROM reheat_data.{name}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel));
             await connection.ExecuteAsync(new CommandDefinition(
                 $"""
                 INSERT INTO reheat_data.{to} AS c (site, operation, size, target, outcome, bucket, executions, elements)
