@@ -73,7 +73,14 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         if (File.Exists(file) && File.ReadAllBytes(file) is { Length: sizeof(ulong) } bytes && BitConverter.ToUInt64(bytes) is not 0 and var known)
             return known;
         ulong drawn = StreamLoop.NewAgent();
-        File.WriteAllBytes(file, BitConverter.GetBytes(drawn));
+        try
+        {
+            File.WriteAllBytes(file, BitConverter.GetBytes(drawn));
+        }
+        catch (IOException)
+        {
+            // A full disk: who is started after this one waits for its lease to lapse.
+        }
         return drawn;
     }
 
@@ -81,7 +88,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
     private async Task RunSpooledAsync(SpoolOptions spooling, WedgeSession session, RingSource source, CancellationToken cancel)
     {
         using Spool spool = Spool.Open(spooling, options.Wedge, log);
-        using var cuts = new SentCuts(Path.Combine(options.Session, "sent"));
+        using SentCuts cuts = SentCuts.Open(Path.Combine(Spool.DirectoryOf(spooling, options.Wedge), "sent"));
         var spoolClock = new SpoolClock(clock);
         // Also those that an earlier agent of the session was told of and this one is not.
         var images = new ImageTable([.. options.Images, .. SpoolDrain.ImagesOf(spool, source.Epoch).Where(i => options.Images.All(own => own.BuildId != i.BuildId))]);
@@ -93,10 +100,14 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         Task keep = keeper.RunAsync(keeping.Token);
         try
         {
-            Task done = DeliverAsync();
-            // A keeper that fails must not leave the rings to themselves unnoticed.
-            if (await Task.WhenAny(done, keep) == keep)
+            Task done = DeliverAsync(keeping.Token);
+            // A keeper that fails must not leave the rings to themselves unnoticed; and nothing may read them when they are closed.
+            if (await Task.WhenAny(done, keep) == keep && keep.IsFaulted)
+            {
+                await keeping.CancelAsync();
+                await done.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 await keep;
+            }
             await done;
         }
         finally
@@ -105,9 +116,9 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
             await keep.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        async Task DeliverAsync()
+        async Task DeliverAsync(CancellationToken cancel)
         {
-            await new SpoolDrain(options, spool, spoolClock, Status, clock, log, AgentOf(session)).RunAsync(except: source.Epoch, cancel);
+            await new SpoolDrain(options, spool, cuts, spoolClock, Status, clock, log, AgentOf(session)).RunAsync(except: source.Epoch, cancel);
             await new StreamLoop(options, spooled, images, Status, clock, log, AgentOf(session)).RunAsync(cancel);
         }
     }

@@ -22,11 +22,11 @@ internal sealed partial class Spool
         {
             if (_file is not null && _segments[^1].Bytes < SegmentBytes && _segments[^1].Hello.Epoch == hello.Epoch)
                 return _sites;
-            Seal();
-            if (!MakeRoom(SegmentBytes, cuts))
-                return null;
             try
             {
+                Seal();
+                if (!MakeRoom(SegmentBytes, cuts))
+                    return null;
                 (SpoolSegment segment, _file) = SpoolSegment.Create(_directory, _nextNumber++, hello);
                 _segments.Add(segment);
                 DirectorySync.Flush(_directory);
@@ -55,19 +55,32 @@ internal sealed partial class Spool
             catch (IOException e)
             {
                 Log.SpoolFailed(_log, _directory, e.Message);
-                Seal();
+                _file?.Dispose();
+                _file = null;
+                if (_segments[^1].Spans.Count == 0)
+                    Delete(_segments[^1]);
                 return false;
             }
         }
     }
 
     /// <summary>What was appended is as safe as the options ask for.</summary>
-    public void Flush()
+    /// <returns>False if the disk failed.</returns>
+    public bool Flush()
     {
         lock (_lock)
         {
-            if (_options.Sync == SpoolSync.Always && _file is not null)
-                RandomAccess.FlushToDisk(_file.SafeFileHandle);
+            try
+            {
+                if (_options.Sync == SpoolSync.Always && _file is not null)
+                    RandomAccess.FlushToDisk(_file.SafeFileHandle);
+                return true;
+            }
+            catch (IOException e)
+            {
+                Log.SpoolFailed(_log, _directory, e.Message);
+                return false;
+            }
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed partial class Spool
         said.RemoveAll(b => b.Batch.To <= _released.GetValueOrDefault((segment.Hello.Epoch, b.Batch.Ring)));
         try
         {
-            SpoolSegment replaced = Replace(segment, Merged(said, cuts));
+            SpoolSegment replaced = Replace(segment, Merged(segment.Hello.Epoch, said, cuts));
             _segments[at] = replaced;
             _dropped.Add(replaced.Number);
             if (before is not null)
@@ -109,13 +109,13 @@ internal sealed partial class Spool
     }
 
     /// <summary>Neighbours of a ring become one, but for where the collector's mark may come to stand.</summary>
-    private static IEnumerable<SpooledBatch> Merged(IEnumerable<SpooledBatch> said, SentCuts cuts)
+    private static IEnumerable<SpooledBatch> Merged(ulong epoch, IEnumerable<SpooledBatch> said, SentCuts cuts)
     {
         var open = new Dictionary<uint, SpooledBatch>();
         foreach (SpooledBatch next in said)
         {
             Batch batch = next.Batch;
-            if (open.TryGetValue(batch.Ring, out SpooledBatch? last) && last.Batch.To == batch.From && cuts.FirstWithin(batch.Ring, batch.From - 1, batch.To) != batch.From)
+            if (open.TryGetValue(batch.Ring, out SpooledBatch? last) && last.Batch.To == batch.From && cuts.FirstWithin(epoch, batch.Ring, batch.From - 1, batch.To) != batch.From)
             {
                 last.Batch.To = batch.To;
                 last.Batch.Counters = batch.Counters ?? last.Batch.Counters;

@@ -174,7 +174,7 @@ internal sealed partial class Spool : IDisposable
             }
             _nextNumber = Math.Max(_nextNumber, read.Segment.Number + 1);
             // A merge of what was dropped that was not finished left the older part too.
-            foreach (SpoolSegment older in _segments.Where(s => IsWithin(s, read.Segment)).ToArray())
+            foreach (SpoolSegment older in _segments.Where(s => IsPartOf(s, read.Segment)).ToArray())
                 Delete(older);
             if (read.Segment.Spans.Count == 0)
             {
@@ -187,9 +187,10 @@ internal sealed partial class Spool : IDisposable
         }
     }
 
-    private static bool IsWithin(SpoolSegment older, SpoolSegment newer) =>
+    // Otherwise no two segments of a session have a position in common.
+    private static bool IsPartOf(SpoolSegment older, SpoolSegment newer) =>
         older.Hello.Epoch == newer.Hello.Epoch
-        && older.Spans.All(s => newer.Spans.TryGetValue(s.Key, out SpooledSpan span) && span.From <= s.Value.From && s.Value.To <= span.To);
+        && older.Spans.Any(s => newer.Spans.TryGetValue(s.Key, out SpooledSpan span) && span.From < s.Value.To && s.Value.From < span.To);
 
     private void Delete(SpoolSegment segment)
     {

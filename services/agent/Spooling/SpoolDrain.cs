@@ -7,7 +7,7 @@ using Reheat.V1;
 namespace Reheat.Agent.Spooling;
 
 /// <summary>Delivers what sessions that are over left in a spool, oldest first.</summary>
-internal sealed class SpoolDrain(AgentOptions options, Spool spool, SpoolClock spoolClock, AgentStatus status, TimeProvider clock, ILogger log, ulong agent)
+internal sealed class SpoolDrain(AgentOptions options, Spool spool, SentCuts cuts, SpoolClock spoolClock, AgentStatus status, TimeProvider clock, ILogger log, ulong agent)
 {
     /// <summary>The images that a session's segments name, with no code: nothing is looked up in them.</summary>
     public static IReadOnlyList<GuestImage> ImagesOf(Spool spool, ulong epoch) =>
@@ -24,7 +24,7 @@ internal sealed class SpoolDrain(AgentOptions options, Spool spool, SpoolClock s
             var images = new ImageTable(ImagesOf(spool, epoch));
             try
             {
-                await new StreamLoop(options, new SpooledSource(hello, spool, images, spoolClock), images, status, clock, log, agent).RunAsync(cancel);
+                await new StreamLoop(options, new SpooledSource(hello, spool, cuts, images, spoolClock), images, status, clock, log, agent).RunAsync(cancel);
                 Log.SpoolDelivered(log, epoch);
             }
             catch (AgentException e) when (e.InnerException is RpcException { StatusCode: StatusCode.FailedPrecondition })

@@ -74,7 +74,7 @@ internal sealed class SpoolKeeper(
                     break;
                 if (_cutter is not { } current || current.Sites != sites)
                     _cutter = current = (sites, cutter(sites));
-                to = cuts.FirstWithin(ring.Ring, from, ring.EndOfBatch(from, head, BatchRecords));
+                to = cuts.FirstWithin(source.Epoch, ring.Ring, from, ring.EndOfBatch(from, head, BatchRecords));
                 if (!spool.Append(clock.Stamp(current.Cutter.Cut(ring.File, from, to), ring.AgeOf(from))))
                     break;
             }
@@ -82,7 +82,8 @@ internal sealed class SpoolKeeper(
         }
         if (from == begin)
             return false;
-        spool.Flush();
+        if (!spool.Flush())
+            return true; // the ring keeps what may not be on the disk
         lock (source.Gate)
         {
             // The spool has it now. What it has, it delivers; the ring's own mark moves as if it were acknowledged.

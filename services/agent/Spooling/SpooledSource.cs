@@ -13,7 +13,7 @@ internal sealed class SpooledSource : ITraceSource
 {
     private readonly RingSource? _source;
     private readonly Spool _spool;
-    private readonly SentCuts? _cuts;
+    private readonly SentCuts _cuts;
     private readonly ImageTable _images;
     private readonly SpoolClock _clock;
     private readonly Dictionary<uint, SpooledRing> _rings = [];
@@ -25,13 +25,13 @@ internal sealed class SpooledSource : ITraceSource
     }
 
     /// <summary>A session that is over.</summary>
-    public SpooledSource(Hello hello, Spool spool, ImageTable images, SpoolClock clock)
-        : this(null, new WedgeInfo(hello.Kind, hello.Version, hello.Guest, []), hello.Epoch, hello.EpochUnixNs, spool, null, images, clock)
+    public SpooledSource(Hello hello, Spool spool, SentCuts cuts, ImageTable images, SpoolClock clock)
+        : this(null, new WedgeInfo(hello.Kind, hello.Version, hello.Guest, []), hello.Epoch, hello.EpochUnixNs, spool, cuts, images, clock)
     {
     }
 
     private SpooledSource(
-        RingSource? source, WedgeInfo info, ulong epoch, long epochUnixNs, Spool spool, SentCuts? cuts, ImageTable images, SpoolClock clock)
+        RingSource? source, WedgeInfo info, ulong epoch, long epochUnixNs, Spool spool, SentCuts cuts, ImageTable images, SpoolClock clock)
     {
         (_source, Info, Epoch, EpochUnixNs, _spool, _cuts, _images, _clock) = (source, info, epoch, epochUnixNs, spool, cuts, images, clock);
         FindRings();
@@ -76,7 +76,7 @@ internal sealed class SpooledSource : ITraceSource
         {
             foreach ((ITraceRing ring, ulong mark) in marks)
                 ring.Begin(mark);
-            _cuts?.Clear();
+            _cuts.Begin(Epoch, marks.Select(m => (m.Ring.Ring, m.Mark)));
         }
     }
 
@@ -84,7 +84,7 @@ internal sealed class SpooledSource : ITraceSource
     {
         lock (Gate)
             ring.Release(position);
-        _cuts?.Forget(ring.Ring, position);
+        _cuts.Forget(Epoch, ring.Ring, position);
     }
 
     public Batch Cut(ITraceRing ring, ulong from, ulong to, StreamSites sites)
@@ -94,17 +94,40 @@ internal sealed class SpooledSource : ITraceSource
             // It may have gone from the ring to the spool since its end was asked for; then it ends where it does there.
             Batch batch = _spool.Find(Epoch, ring.Ring, from) is { } found ? Spooled(found.Batch.Batch, found.Hello, found.Site, sites)
                 : ((SpooledRing)ring).Live is { } live ? _source!.Cut(live, from, to, sites)
-                : new Batch { Ring = ring.Ring, From = from, To = to, Counters = _spool.CountersOf(Epoch, ring.Ring) };
+                : Nothing(ring.Ring, from, to);
             Sent(batch);
             return batch;
         }
+    }
+
+    public Batch? Gone(ITraceRing ring, ulong from)
+    {
+        // While this is held nothing moves from the ring to the spool: what is in neither is in neither.
+        lock (Gate)
+        {
+            ulong first = ring.FirstAt(from);
+            if (first <= from)
+                return null;
+            Batch batch = Nothing(ring.Ring, from, first);
+            Sent(batch);
+            return batch;
+        }
+    }
+
+    /// <summary>Positions that are nowhere any more, or none.</summary>
+    private Batch Nothing(uint ring, ulong from, ulong to)
+    {
+        var batch = new Batch { Ring = ring, From = from, To = to, Counters = _source is null ? _spool.CountersOf(Epoch, ring) : null };
+        if (to > from)
+            batch.Drops.Add(new Drop { Reason = DropReason.MarkWentBack, Records = to - from });
+        return batch;
     }
 
     // The collector's mark may come to stand at its end.
     private void Sent(Batch batch)
     {
         if (batch.To > batch.From)
-            _cuts?.Add(batch.Ring, batch.To);
+            _cuts.Add(Epoch, batch.Ring, batch.To);
     }
 
     public Batch GiveUp(ITraceRing ring, ulong from, ulong to)
@@ -113,7 +136,7 @@ internal sealed class SpooledSource : ITraceSource
         {
             Batch batch = _spool.Find(Epoch, ring.Ring, from) is { } found ? GivenUp(found.Batch.Batch, found.Site)
                 : ((SpooledRing)ring).Live is { } live ? _source!.GiveUp(live, from, to)
-                : new Batch { Ring = ring.Ring, From = from, To = to };
+                : Nothing(ring.Ring, from, to);
             Sent(batch);
             return batch;
         }
@@ -130,6 +153,8 @@ internal sealed class SpooledSource : ITraceSource
             else
                 drop.Hits += executions;
         }
+        foreach (Drop before in batch.Drops)
+            (drop.Traps, drop.Hits) = (drop.Traps + before.Traps, drop.Hits + before.Hits);
         return new Batch { Ring = batch.Ring, From = batch.From, To = batch.To, Drops = { drop } };
     }
 

@@ -46,6 +46,15 @@ internal interface ITraceSource
             ring.Begin(mark);
     }
 
+    /// <summary>A batch that says that positions are lost, as they are nowhere any more; null if the first of them is still here, or will come.</summary>
+    Batch? Gone(ITraceRing ring, ulong from)
+    {
+        ulong first = ring.FirstAt(from);
+        return first <= from
+            ? null
+            : new Batch { Ring = ring.Ring, From = from, To = first, Drops = { new Drop { Reason = DropReason.MarkWentBack, Records = first - from } } };
+    }
+
     /// <summary>What stands below is stored.</summary>
     void Release(ITraceRing ring, ulong position) => ring.Release(position);
 

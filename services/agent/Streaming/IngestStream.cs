@@ -202,7 +202,7 @@ internal sealed class IngestStream(
             if (refusals.GivenUp(state.Ring.Ring, state.Next) is { } end)
                 await SendBatchAsync(source.GiveUp(state.Ring, state.Next, end), state, requests, cancel, givenUp: true);
             else
-                await SendBatchAsync(Gone(state) ?? source.Cut(state.Ring, state.Next, to, _sites), state, requests, cancel);
+                await SendBatchAsync(source.Gone(state.Ring, state.Next) ?? source.Cut(state.Ring, state.Next, to, _sites), state, requests, cancel);
         }
         // Counters change without records (a full ring, code outside every image); and a quiet stream must keep its lease.
         bool news = state.Ring.Counters != state.Told || !state.EverTold;
@@ -216,17 +216,6 @@ internal sealed class IngestStream(
     {
         while (_underWay.Count >= (refusals.Careful ? 1 : options.Window) || clock.GetTimestamp() < _slowUntil)
             await WaitAsync(options.Interval, cancel);
-    }
-
-    /// <summary>A batch that says that positions are lost, as they are nowhere any more, or null.</summary>
-    private static Batch? Gone(RingState state)
-    {
-        ulong first = state.Ring.FirstAt(state.Next);
-        if (state.Next >= first)
-            return null;
-        var batch = new Batch { Ring = state.Ring.Ring, From = state.Next, To = first };
-        batch.Drops.Add(new Drop { Reason = DropReason.MarkWentBack, Records = first - state.Next });
-        return batch;
     }
 
     private async Task SendBatchAsync(

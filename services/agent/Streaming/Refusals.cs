@@ -39,8 +39,10 @@ internal sealed class Refusals
     /// <exception cref="AgentException">What is refused holds no records: nothing can be given up.</exception>
     public (uint Ring, ulong From, ulong To)? Refused(BatchRefusedException refusal)
     {
+        bool careful = Careful;
         _careful = CarefulBatches;
-        if (refusal.Batch is not { } batch || batch.To - batch.From > _records)
+        // What is large though batches are small cannot be cut: it was folded when it went to the spool.
+        if (refusal.Batch is not { } batch || (!careful && batch.To - batch.From > _records))
             return null;
         _times = batch == _refused ? _times + 1 : 1;
         _refused = batch;

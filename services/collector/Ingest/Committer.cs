@@ -43,7 +43,15 @@ internal sealed class Committer(
                 await room.WaitAsync(cancel);
         }
         Interlocked.Add(ref _queuedRows, batch.Batch.Rows.Length);
-        await _queue.Writer.WriteAsync(batch, cancel);
+        try
+        {
+            await _queue.Writer.WriteAsync(batch, cancel);
+        }
+        catch
+        {
+            LeaveRoom(batch.Batch.Rows.Length); // a stream that ended while it waited leaves nothing behind
+            throw;
+        }
         if (IsHalfFull)
             Volatile.Read(ref _halfFull).TrySetResult();
     }
@@ -59,8 +67,7 @@ internal sealed class Committer(
                 last = clock.GetTimestamp();
                 List<PendingBatch> group = TakeGroup();
                 await CommitAsync(group, stoppingToken);
-                Interlocked.Add(ref _queuedRows, -group.Sum(p => (long)p.Batch.Rows.Length));
-                Interlocked.Exchange(ref _room, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+                LeaveRoom(group.Sum(p => (long)p.Batch.Rows.Length));
                 Decide(group);
             }
         }
@@ -73,6 +80,12 @@ internal sealed class Committer(
             Log.CommitterDied(log, e);
             throw;
         }
+    }
+
+    private void LeaveRoom(long rows)
+    {
+        Interlocked.Add(ref _queuedRows, -rows);
+        Interlocked.Exchange(ref _room, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 
     /// <summary>Lets batches come together until an interval has passed since the last group, or until so many wait that senders would come to stand still.</summary>

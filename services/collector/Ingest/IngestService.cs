@@ -16,6 +16,7 @@ internal sealed class IngestService(
 {
     // A client that is ended and still reads gets the answers that were waiting, and then the reason; one that does not read is cut off.
     private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan HelloPatience = TimeSpan.FromSeconds(20);
 
     /// <inheritdoc/>
     public override async Task Ingest(
@@ -28,7 +29,7 @@ internal sealed class IngestService(
         Admitted? admitted = null;
         try
         {
-            using (WireRequest? first = await requestStream.MoveNext(cancel) ? requestStream.Current : null)
+            using (WireRequest? first = await FirstAsync(requestStream, cancel) ? requestStream.Current : null)
             {
                 hello = first?.Hello ?? throw Invalid("the first request must be a hello");
                 Verify(first, hello.Checksums);
@@ -87,6 +88,19 @@ internal sealed class IngestService(
             if (session is not null)
                 await CloseAsync(session);
             admitted?.Dispose();
+        }
+    }
+
+    /// <summary>Who connects and says nothing is not waited for.</summary>
+    private static async Task<bool> FirstAsync(IAsyncStreamReader<WireRequest> requests, CancellationToken cancel)
+    {
+        try
+        {
+            return await requests.MoveNext(cancel).WaitAsync(HelloPatience, cancel);
+        }
+        catch (TimeoutException)
+        {
+            throw new RpcException(new Status(StatusCode.DeadlineExceeded, $"no hello within {HelloPatience.TotalSeconds} s"));
         }
     }
 

@@ -207,6 +207,7 @@ internal sealed class StreamSession
     public void EndInput()
     {
         _inputEnded = true;
+        Interlocked.MemoryBarrier(); // the other side counts down, and then looks at what was just set
         if (Volatile.Read(ref _underWay) == 0)
             _answers.Writer.TryComplete();
     }

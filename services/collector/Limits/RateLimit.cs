@@ -5,6 +5,8 @@ namespace Reheat.Collector.Limits;
 /// <param name="clock">The clock.</param>
 internal sealed class RateLimit(long perSecond, TimeProvider clock)
 {
+    private const double MostSeconds = 60;
+
     private readonly Lock _lock = new();
     private readonly long _start = clock.GetTimestamp();
     private double _takenUntil; // in seconds since the start: up to here the rate is spent
@@ -22,7 +24,9 @@ internal sealed class RateLimit(long perSecond, TimeProvider clock)
         {
             double now = clock.GetElapsedTime(_start).TotalSeconds;
             _takenUntil = Math.Max(_takenUntil, now - 1) + ((double)records / perSecond);
-            return _takenUntil > now ? TimeSpan.FromSeconds(Math.Min(_takenUntil - now, 60)) : TimeSpan.Zero;
+            // What a batch stands for may be any number; nobody waits for another's longer than this.
+            _takenUntil = Math.Min(_takenUntil, now + MostSeconds);
+            return _takenUntil > now ? TimeSpan.FromSeconds(_takenUntil - now) : TimeSpan.Zero;
         }
     }
 }

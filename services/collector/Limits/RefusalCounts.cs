@@ -7,7 +7,7 @@ namespace Reheat.Collector.Limits;
 internal sealed class RefusalCounts(RefusalStore store, TimeProvider clock, ILogger<RefusalCounts> log) : BackgroundService
 {
     // Names come from outside: what is more than so many between two flushes is counted together.
-    private const int MaxSubjects = 10_000;
+    private const int MaxSubjects = 200;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 

@@ -25,7 +25,7 @@ public sealed class IngestStore(NpgsqlDataSource database)
         try
         {
             await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
-            (BucketWidth, DateTime)[] partitions = [.. batches.Select(b => (b.Bucket.Width, b.Bucket.Start.Date)).Distinct().Where(day => !_prepared.Contains(day))];
+            (BucketWidth, DateTime)[] partitions = [.. batches.Select(b => (b.Bucket.Width, b.Bucket.Start.Date)).Distinct().Where(day => !_prepared.Contains(day)).Order()]; // in one order: making them takes locks
             string identity = await CountStore.PrepareAsync(connection, partitions, cancel);
             (string? last, _identity) = (_identity, identity);
             if (last is not null && last != identity)

@@ -68,7 +68,10 @@ public sealed class WedgeStore(NpgsqlDataSource database)
         if (held)
             return new LeaseGrant(0, new Dictionary<int, long>(), HeldUntil: new DateTimeOffset(until!.Value, TimeSpan.Zero));
         (long marksOfEpoch, long newSites) = await connection.QuerySingleAsync<(long, long)>(new CommandDefinition(
-            "SELECT count(*) FILTER (WHERE epoch = @Epoch), coalesce(sum(new_sites), 0)::bigint FROM reheat_data.marks WHERE wedge = @Wedge",
+            """
+            SELECT count(*) FILTER (WHERE epoch = @Epoch), coalesce(sum(new_sites), 0)::bigint
+            FROM (SELECT epoch, new_sites FROM reheat_data.marks WHERE wedge = @Wedge ORDER BY wedge, epoch, ring FOR UPDATE) m
+            """,
             arguments, transaction, cancellationToken: cancel));
         if (hello.EpochBegan < forgottenBefore && marksOfEpoch == 0)
             return new LeaseGrant(0, new Dictionary<int, long>(), IsForgotten: true);
@@ -83,7 +86,7 @@ public sealed class WedgeStore(NpgsqlDataSource database)
         IEnumerable<(int Ring, long Position)> marks = await connection.QueryAsync<(int, long)>(new CommandDefinition(
             """
             INSERT INTO reheat_data.marks (wedge, epoch, ring, lease, position, epoch_began)
-            SELECT @Wedge, @Epoch, ring, @number, 0, @EpochBegan FROM unnest(@Rings) AS ring ORDER BY ring
+            SELECT @Wedge, @Epoch, ring, @number, 0, least(@EpochBegan, now()) FROM unnest(@Rings) AS ring ORDER BY ring
             ON CONFLICT (wedge, epoch, ring) DO UPDATE SET lease = excluded.lease
             RETURNING ring, position
             """, new { hello.Wedge, hello.Epoch, arguments.EpochBegan, hello.Rings, number }, transaction, cancellationToken: cancel));

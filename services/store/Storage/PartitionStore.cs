@@ -17,6 +17,8 @@ public sealed class PartitionStore(NpgsqlDataSource database)
 {
     private const string Minutes = "counts", Hours = "counts_hour", Days = "counts_day";
 
+    private const string Rolling = "_rolling";
+
     // One housekeeper in the whole fleet of collectors; others pass.
     private const string LockName = "reheat housekeeping";
 
@@ -86,34 +88,37 @@ public sealed class PartitionStore(NpgsqlDataSource database)
         {
             if (Begin(day.AddDays(1)) > before)
                 continue;
-            await DetachAsync(connection, from, name, cancel);
+            string rolling = name.EndsWith(Rolling, StringComparison.Ordinal) ? name : name + Rolling;
+            if (rolling != name)
+                await DetachAsync(connection, from, name, rolling, cancel);
+            await connection.ExecuteAsync(new CommandDefinition("SELECT reheat_data.ensure_partition(@to, @day)", new { to, day }, cancellationToken: cancel));
             await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
-            await connection.ExecuteAsync(new CommandDefinition("SELECT reheat_data.ensure_partition(@to, @day)", new { to, day }, transaction, cancellationToken: cancel));
             long rows = await connection.QuerySingleAsync<long>(new CommandDefinition(
-                $"SELECT count(*) FROM reheat_data.{name}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel));
+                $"SELECT count(*) FROM reheat_data.{rolling}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel));
             await connection.ExecuteAsync(new CommandDefinition(
                 $"""
                 INSERT INTO reheat_data.{to} AS c (site, operation, size, target, outcome, bucket, executions, elements)
                 SELECT site, operation, size, target, outcome, date_trunc('{unit}', bucket, 'UTC') AS wide,
                        reheat.saturated(sum(executions)), reheat.saturated(sum(elements))
-                FROM reheat_data.{name}
+                FROM reheat_data.{rolling}
                 GROUP BY site, operation, size, target, outcome, wide
                 ORDER BY site, operation, size, target, outcome, wide
                 ON CONFLICT (site, operation, size, target, outcome, bucket) DO UPDATE
                 SET executions = c.executions + least(excluded.executions, 9223372036854775807 - c.executions),
                     elements = c.elements + least(excluded.elements, 9223372036854775807 - c.elements);
-                DROP TABLE reheat_data.{name}
+                DROP TABLE reheat_data.{rolling}
                 """, transaction: transaction, commandTimeout: 0, cancellationToken: cancel));
             await transaction.CommitAsync(cancel);
-            rolled.Add((name, rows));
+            rolled.Add((rolling[..^Rolling.Length], rows));
         }
     }
 
     /// <summary>
     /// Takes a partition out of its table, at once and without waiting long for those who read it: what follows takes time, and ingest must not wait for it. From here
-    /// to the end of the roll-up its counts stand in no view of rates; if this process dies between, the next round finds the table by its name.
+    /// to the end of the roll-up its counts stand in no view of rates; if this process dies between, the next round finds the table by its name. It has a name of its own, so that
+    /// what comes late for the same day finds a partition, or makes one.
     /// </summary>
-    private static async Task DetachAsync(NpgsqlConnection connection, string parent, string name, CancellationToken cancel)
+    private static async Task DetachAsync(NpgsqlConnection connection, string parent, string name, string rolling, CancellationToken cancel)
     {
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
         await connection.ExecuteAsync(new CommandDefinition(
@@ -123,6 +128,7 @@ public sealed class PartitionStore(NpgsqlDataSource database)
                 IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = 'reheat_data.{name}'::regclass) THEN
                     ALTER TABLE reheat_data.{parent} DETACH PARTITION reheat_data.{name};
                 END IF;
+                ALTER TABLE reheat_data.{name} RENAME TO {rolling};
             END $detach$
             """, transaction: transaction, cancellationToken: cancel));
         await transaction.CommitAsync(cancel);
@@ -133,9 +139,9 @@ public sealed class PartitionStore(NpgsqlDataSource database)
     {
         string format = parent == Days ? "yyyyMM" : "yyyyMMdd";
         IEnumerable<string> names = await connection.QueryAsync<string>(new CommandDefinition(
-            "SELECT relname::text FROM pg_class WHERE relnamespace = 'reheat_data'::regnamespace AND relkind = 'r' AND relname ~ @pattern ORDER BY relname",
-            new { pattern = $"^{parent}_[0-9]{{{format.Length}}}$" }, cancellationToken: cancel));
-        return [.. names.Select(n => (n, DateOnly.ParseExact(n[(parent.Length + 1)..], format, CultureInfo.InvariantCulture)))];
+            "SELECT relname::text FROM pg_class WHERE relnamespace = 'reheat_data'::regnamespace AND relkind = 'r' AND relname ~ @pattern ORDER BY relname LIKE '%rolling' DESC, relname",
+            new { pattern = $"^{parent}_[0-9]{{{format.Length}}}({Rolling})?$" }, cancellationToken: cancel));
+        return [.. names.Select(n => (n, DateOnly.ParseExact(n.AsSpan(parent.Length + 1, format.Length), format, CultureInfo.InvariantCulture)))];
     }
 
     private static DateTimeOffset Begin(DateOnly day) => new(day.ToDateTime(TimeOnly.MinValue), TimeSpan.Zero);

@@ -68,7 +68,7 @@ public sealed class HousekeepingTests : IAsyncLifetime
     public async Task A_roll_up_that_was_interrupted_is_finished_by_the_next_round()
     {
         await CountAsync("2026-06-01", "2026-06-01 23:59", "1 minute", "true");
-        await _database.ExecuteAsync("ALTER TABLE reheat_data.counts DETACH PARTITION reheat_data.counts_20260601");
+        await _database.ExecuteAsync("ALTER TABLE reheat_data.counts DETACH PARTITION reheat_data.counts_20260601; ALTER TABLE reheat_data.counts_20260601 RENAME TO counts_20260601_rolling");
 
         await KeepAsync();
 
