@@ -84,7 +84,6 @@ internal static class ImportCommand
         if (parsed.GetValue(Vmcoreinfo) is { Length: > 0 } vmcoreinfo)
             hints.Add(KernelHints.OfVmcoreinfo(vmcoreinfo));
         using PlacedImages images = PlacedImages.Open(parsed.GetValue(Images)!, hints);
-        await TellUnregisteredAsync(screen, connection, images, interrupt);
         var options = new KvmImportOptions
         {
             Path = parsed.GetValue(Text)!,
@@ -102,6 +101,7 @@ internal static class ImportCommand
         KvmImport? opened = null;
         try
         {
+            await TellUnregisteredAsync(screen, connection, images, interrupt);
             using KvmImport import = opened = await KvmImport.OpenAsync(options, TimeProvider.System, logs.CreateLogger<KvmImport>(), interrupt);
             interrupted = await StreamAsync(screen, import, interrupt);
             return await ShowAsync(screen, connection, options, import, Stopwatch.GetElapsedTime(start), interrupted);
