@@ -20,12 +20,12 @@ internal static class MarksCommand
             int n = parsed.GetValue(wedges);
             await using NpgsqlDataSource source = NpgsqlDataSource.Create(parsed.GetValue(database)!);
             var store = new WedgeStore(source);
-            var streams = new List<StreamIdentity>();
+            var streams = new List<(StreamIdentity Identity, long Mark)>();
             for (int i = 0; i < n; i++)
             {
                 LeaseGrant grant = await store.OpenAsync(
                     new WedgeHello($"marks-{i}", "load", "1", "bench", "guest", 1, i + 1, DateTimeOffset.UtcNow, [0]), TimeSpan.FromMinutes(5), DateTimeOffset.MinValue, cancel);
-                streams.Add(new StreamIdentity($"marks-{i}", i + 1, grant.Lease, i & 255));
+                streams.Add((new StreamIdentity($"marks-{i}", i + 1, grant.Lease, i & 255), grant.Marks[0]));
             }
             await using NpgsqlConnection connection = await source.OpenConnectionAsync(cancel);
             var keys = new KeyTable();
@@ -40,10 +40,10 @@ internal static class MarksCommand
                 }
                 IngestBatch[] batches = [.. streams.Select(s => new IngestBatch
                 {
-                    Stream = s,
+                    Stream = s.Identity,
                     Ring = 0,
-                    From = group + 5,
-                    To = group + 6,
+                    From = s.Mark + group + 5,
+                    To = s.Mark + group + 6,
                     Keys = keys,
                     Rows = [],
                     Traps = 1,
