@@ -16,20 +16,28 @@ CAPACITY = ",capacity=2097152"
 SECONDS = 300
 
 
+def trace_of(out):
+    return os.path.join(out, "trace")
+
+
 def boot(build, out, processors, options, further=()):
     directory = os.path.join(out, "session")
-    log = open(os.path.join(out, "console"), "w+b")
-    process = session.start(build, directory, "qemu-system-x86_64", [*kernel.arguments(processors), *further], options,
-                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    status, _ = session.finish(process, SECONDS)
-    log.seek(0)
-    return status, log.read().decode(errors="replace"), session.Session(build, directory)
+
+    def once():
+        if os.path.exists(trace_of(out)):
+            os.unlink(trace_of(out))   # QEMU appends
+        with open(os.path.join(out, "console"), "w+b") as log:
+            process = session.start(build, directory, "qemu-system-x86_64", [*kernel.arguments(processors), *further], options,
+                                    stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=session.watched(build))
+            status, _ = session.finish(process, SECONDS)
+            log.seek(0)
+            return status, log.read().decode(errors="replace"), session.Session(build, directory)
+
+    return session.survived(once)
 
 
 def equal(build, out, number):
-    path = os.path.join(out, "trace")
-    if os.path.exists(path):
-        os.unlink(path)   # QEMU appends
+    path = trace_of(out)
     processors = 1 if number % 2 else 4
     status, console, s = boot(build, out, processors, CAPACITY, ["-trace", f"memory_region_ops_*,file={path}"])
     if not check.equal(f"boot {number}, {processors} processors: exit", status, 0):

@@ -1,6 +1,7 @@
 """How a session begins and ends."""
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -130,8 +131,26 @@ def refused(build, out):
     check.equal("no file left over", sorted(os.listdir(s.directory)), ["code", "ring-0", "wedge.info"])
 
 
+def crashed(build, out):
+    """QEMU's own race is told from every other death; that it happens without a wedge is seen here."""
+    command = [guests.X86_64, "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi", "-smp", "4", *guests.EXIT,
+               "-kernel", os.path.join(out, "moving32")]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=120, env=session.watched(build))
+    version = re.search(r"version (\d+)\.(\d+)", check.run(guests.X86_64, "--version")).groups()
+    if done.returncode != (0x10 << 1 | 1) or tuple(map(int, version)) < (8, 2):
+        check.ok("no wedge, the memory map changes under four processors: QEMU's own crash, and known as such",
+                 session.is_emulators_own(done.returncode, done.stderr), done)
+    for number in signal.SIGSEGV, signal.SIGABRT:
+        process, s = start(build, out, "busy32", stderr=subprocess.PIPE, text=True, env=session.watched(build))
+        wait_for_records(s)
+        process.send_signal(number)
+        errors = process.communicate(timeout=30)[1]
+        check.ok(f"another death, {number.name}: seen, and not taken for it",
+                 process.returncode == -number and "crash: frames" in errors and not session.is_emulators_own(process.returncode, errors), errors)
+
+
 def all(build, out):
-    for source in "busy32", "poweroff32", "rep32":
+    for source in "busy32", "poweroff32", "rep32", "moving32":
         guests.assemble(source, out)
-    for part in orderly, killed, full, consumed, refused:
+    for part in orderly, killed, full, consumed, refused, crashed:
         part(build, out)

@@ -3,6 +3,7 @@ asks QEMU about every access, and the kernel's own of which frames are page tabl
 import bisect
 import os
 import re
+import shutil
 import struct
 import subprocess
 import time
@@ -23,6 +24,7 @@ class Boot:
 
     def __init__(self, build, out, processors, append="", pause=0.4, further=()):
         self.build, self.directory = build, os.path.join(out, f"boot-{processors}")
+        shutil.rmtree(self.directory, ignore_errors=True)
         os.makedirs(self.directory)
         self.path = lambda name: os.path.join(self.directory, name)
         witness = self.path("witness.so")
@@ -39,7 +41,7 @@ class Boot:
         self.stray, self.missed, self.other, self.missing, self.samples, self.unloaded = {}, {}, {}, {}, 0, 0
         with open(self.path("console"), "wb") as console:
             process = subprocess.Popen(["qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot", *arguments],
-                                       stdout=console, stderr=console, stdin=subprocess.DEVNULL)
+                                       stdout=console, stderr=console, stdin=subprocess.DEVNULL, env=session.watched(build))
         try:
             self.watch(process, pause)
             self.status = process.wait(300)
@@ -112,10 +114,13 @@ def kinds(name, vmlinux, records):
 
 
 def compare(build, out, processors):
-    boot = Boot(build, out, processors)
+    def once():
+        boot = Boot(build, out, processors)
+        with open(boot.path("console"), errors="replace") as console:
+            return boot.status, console.read(), boot
+
+    _, text, boot = session.survived(once)
     name = f"Linux, {processors} processors"
-    with open(boot.path("console"), errors="replace") as console:
-        text = console.read()
     check.ok(f"{name}: the guest's last word", boot.status == 0 and "reheat: done\n" in text.replace("\r", ""), text[-1000:])
     counters = boot.session.counters()
     check.equal(f"{name}: nothing dropped", counters["dropped"], 0)

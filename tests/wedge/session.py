@@ -1,5 +1,6 @@
 """A session directory, read with ringdump, and QEMU run over one."""
 import os
+import re
 import shutil
 import subprocess
 from collections import namedtuple
@@ -45,3 +46,29 @@ def finish(process, seconds):
         output = process.communicate()[0]
         raise RuntimeError(f"QEMU did not end within {seconds} s: {process.args}\n{(output or b'')[-2000:]!r}")
     return process.returncode, output or b""
+
+
+def watched(build):
+    """The environment of a QEMU that says on standard error where it was when it died."""
+    library = os.path.join(build, "crash.so")
+    if not os.path.exists(library):
+        check.run("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-o", library, os.path.join(check.HERE, "crash.c"))
+    return {**os.environ, "LD_PRELOAD": library}
+
+
+def is_emulators_own(status, console):
+    """True if QEMU died of its own race, with or without a wedge (services/wedges/qemu/README.md, "QEMU's own crash"): a device access that looks its
+    section up in another map than its TLB entry is of, called by translated code and by nothing of the wedge's. Any other death is the wedge's."""
+    frames = [line for line in console.rpartition("crash: frames")[2].splitlines() if re.search(r"\[0x[0-9a-f]+\]$", line)]
+    program = [frame for frame in frames if not re.search(r"/crash\.so|/libc\.so", frame)]
+    return status == -11 and "libreheat" not in "".join(frames) and bool(program) and "(memory_region_dispatch_" in program[0]
+
+
+def survived(attempt, attempts=4):
+    """What attempt() returns, (status, console, ...), repeated while QEMU dies of its own race."""
+    for _ in range(attempts):
+        result = attempt()
+        if not is_emulators_own(*result[:2]):
+            break
+        print("      QEMU's own crash; again")
+    return result
