@@ -52,11 +52,11 @@ public static class CollectorHost
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(options.Database).Build());
         services.AddSingleton<Migrator>();
-        services.AddSingleton(s => new TargetStore(s.GetRequiredService<NpgsqlDataSource>(), options.MaxTargets));
+        services.AddSingleton(s => new TargetStore(s.GetRequiredService<NpgsqlDataSource>(), options.MaxTargets, options.MaxNewTargets));
         services.AddSingleton<WedgeStore>().AddSingleton<SiteStore>().AddSingleton<IngestStore>();
         services.AddSingleton<BuildStore>().AddSingleton<PartStore>();
         services.AddSingleton<JobStore>().AddSingleton<AnnotationListStore>().AddSingleton<ByHandStore>().AddSingleton<CoverageStore>();
-        services.AddSingleton<KeyTables>(_ => new KeyTables());
+        services.AddSingleton(new KeyBudget(options.MaxKeys)).AddSingleton<KeyTables>().AddSingleton<LookUps>();
         services.AddSingleton<Committer>().AddHostedService(s => s.GetRequiredService<Committer>());
         services.AddSingleton<LeaseKeeper>().AddHostedService(s => s.GetRequiredService<LeaseKeeper>());
         services.AddSingleton<PartitionStore>().AddSingleton<RemainderStore>().AddSingleton<RefusalStore>();

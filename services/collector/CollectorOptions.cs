@@ -63,6 +63,12 @@ public sealed record CollectorOptions
     /// <summary>Names of targets that the database takes.</summary>
     public int MaxTargets { get; init; } = Store.Ingest.TargetStore.DefaultLimit;
 
+    /// <summary>Names of targets that one wedge, or the wedges of one token together, may be the first to use.</summary>
+    public int MaxNewTargets { get; init; } = 512;
+
+    /// <summary>Distinct things that all open streams may count, in memory: sites, and what was done to what by each.</summary>
+    public int MaxKeys { get; init; } = 16_000_000;
+
     /// <summary>Answers that a stream's client may leave unread; one that reads none would otherwise fill the collector's memory.</summary>
     public int MaxUnreadAnswers { get; init; } = 16_384;
 
@@ -94,10 +100,12 @@ public sealed record CollectorOptions
         {
             Require(token.Name.Length > 0, "Tokens:Name", token.Name, "each token needs a name, for views and messages");
             Require(token.Sha256.Length == 64 && token.Sha256.All(char.IsAsciiHexDigit), "Tokens:Sha256", token.Sha256, $"token {token.Name}: expected 64 hexadecimal digits: printf %s TOKEN | sha256sum");
-            Require(token.MaxStreams >= 0 && token.MaxRecordsPerSecond >= 0, "Tokens", token.Name, "limits are 0 (none) or more");
+            Require(token is { MaxStreams: >= 0, MaxRecordsPerSecond: >= 0, MaxBatchRows: >= 0, MaxImages: >= 0, MaxSites: >= 0, MaxNewSites: >= 0 }, "Tokens", token.Name, "limits are 0 (none) or more");
         }
         Require(Tokens.Select(t => t.Sha256.ToUpperInvariant()).Distinct().Count() == Tokens.Count, nameof(Tokens), Tokens.Count, "a token stands there twice");
         Require(MaxTargets is >= 1 and <= short.MaxValue, nameof(MaxTargets), MaxTargets, "expected 1 to 32,767");
+        Require(MaxNewTargets >= 1, nameof(MaxNewTargets), MaxNewTargets, "expected at least 1");
+        Require(MaxKeys >= 1, nameof(MaxKeys), MaxKeys, "expected at least 1");
         Require(MaxUnreadAnswers >= 1, nameof(MaxUnreadAnswers), MaxUnreadAnswers, "expected at least 1");
         return this;
     }

@@ -55,6 +55,20 @@ def all(guest):
         else:
             print(errors)
     with Loop(guest) as loop:
+        session = os.path.join(loop.directory, "session")
+        run = loop.begin("--session", session)
+        loop.recording(session)
+        time.sleep(2)
+        check.run("pkill", "-SEGV", "-P", str(run.pid), "qemu-system")
+        status, result, errors = loop.end(run)
+        if check.equal("QEMU dies: exit", status, 8):
+            check.ok("QEMU dies: said, with what to do", "QEMU died of SIGSEGV" in errors and "thread=single" in errors, errors)
+            pending = result["traps_recorded"] - result["traps_stored"] - result["traps_dropped"]
+            check.ok("QEMU dies: what the rings held is counted, but for a trap a processor that it had begun to record",
+                     result["traps_stored"] > 0 and 0 <= pending <= 2, result)
+        else:
+            print(errors)
+    with Loop(guest) as loop:
         status, shown = terminal(loop)
         check.ok("Ctrl-C at a terminal: exit", status == 130, (status, shown[-2000:]))
         check.ok("Ctrl-C at a terminal: lines wrap again", "\x1b[?7h" in shown, shown[-500:])

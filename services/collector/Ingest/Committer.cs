@@ -29,6 +29,13 @@ internal sealed class Committer(
     private readonly Channel<PendingBatch> _queue = Channel.CreateBounded<PendingBatch>(
         new BoundedChannelOptions(options.QueuedBatches) { SingleReader = true });
 
+    // Streams that may read while the queue is full or was a moment ago.
+    private const int TurnsAtATime = 64;
+
+    /// <summary>Why streams end when the database is found to be another one.</summary>
+    public static readonly Status Replaced = new(StatusCode.Unavailable, $"{new DatabaseReplacedException().Message} — connect again");
+
+    private readonly SemaphoreSlim _turns = new(TurnsAtATime);
     private long _queuedRows;
     private TaskCompletionSource _halfFull = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -36,10 +43,10 @@ internal sealed class Committer(
     /// <summary>Waits for room in the queue: for batches, and for the rows in them.</summary>
     public async ValueTask EnqueueAsync(PendingBatch batch, CancellationToken cancel)
     {
-        while (Volatile.Read(ref _queuedRows) > options.QueuedRows)
+        while (IsFull)
         {
             Task room = Volatile.Read(ref _room).Task;
-            if (Volatile.Read(ref _queuedRows) > options.QueuedRows)
+            if (IsFull)
                 await room.WaitAsync(cancel);
         }
         Interlocked.Add(ref _queuedRows, batch.Batch.Rows.Length);
@@ -56,6 +63,58 @@ internal sealed class Committer(
             Volatile.Read(ref _halfFull).TrySetResult();
     }
 
+    /// <summary>
+    /// Waits until a stream may read its next request. At once while there is room; beyond that a few at a time, so that flow control holds the others back and their requests
+    /// are not held here.
+    /// </summary>
+    /// <param name="waiting">Called every now and then while it waits: who is made to wait keeps its lease.</param>
+    /// <param name="cancel">Cancels.</param>
+    /// <returns>The turn, or null if nobody has to wait.</returns>
+    public async ValueTask<Turn?> TurnAsync(Action waiting, CancellationToken cancel)
+    {
+        if (!IsHalfFull)
+            return null;
+        while (!await _turns.WaitAsync(TimeSpan.FromSeconds(1), cancel))
+            waiting();
+        try
+        {
+            while (IsFull)
+            {
+                Task room = Volatile.Read(ref _room).Task;
+                if (IsFull)
+                    await Task.WhenAny(room, Task.Delay(TimeSpan.FromSeconds(1), clock, cancel));
+                cancel.ThrowIfCancellationRequested();
+                waiting();
+            }
+            return new Turn(_turns);
+        }
+        catch
+        {
+            _turns.Release();
+            throw;
+        }
+    }
+
+    /// <summary>A stream's right to read while others wait; given back once.</summary>
+    /// <param name="turns">What it goes back to.</param>
+    internal sealed class Turn(SemaphoreSlim turns) : IDisposable
+    {
+        /// <summary>Who has a turn and nothing to say for so long gives it to another.</summary>
+        public static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(20);
+
+        private SemaphoreSlim? _turns = turns;
+
+        /// <inheritdoc/>
+        public void Dispose() => Interlocked.Exchange(ref _turns, null)?.Release();
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        base.Dispose();
+        _turns.Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
@@ -66,6 +125,8 @@ internal sealed class Committer(
                 await GatherAsync(last, stoppingToken);
                 last = clock.GetTimestamp();
                 List<PendingBatch> group = TakeGroup();
+                if (group.Count == 0)
+                    continue;
                 await CommitAsync(group, stoppingToken);
                 LeaveRoom(group.Sum(p => (long)p.Batch.Rows.Length));
                 Decide(group);
@@ -101,6 +162,8 @@ internal sealed class Committer(
         Volatile.Write(ref _halfFull, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
     }
 
+    private bool IsFull => Volatile.Read(ref _queuedRows) > options.QueuedRows;
+
     private bool IsHalfFull => Volatile.Read(ref _queuedRows) > options.QueuedRows / 2 || _queue.Reader.Count > options.QueuedBatches / 2;
 
     /// <summary>Tells the streams. Acknowledgements are cumulative: one a ring, with the last of its batches.</summary>
@@ -127,6 +190,13 @@ internal sealed class Committer(
         int rows = 0;
         while (rows < MaxGroupRows && _queue.Reader.TryRead(out PendingBatch? pending))
         {
+            // An ended stream's batches were not acknowledged, and will come again; what their keys are may have been thrown away.
+            if (pending.Stream.Ended.IsCompleted)
+            {
+                LeaveRoom(pending.Batch.Rows.Length);
+                pending.Stream.Withdraw();
+                continue;
+            }
             group.Add(pending);
             rows += pending.Batch.Rows.Length;
         }
@@ -158,12 +228,11 @@ internal sealed class Committer(
                 Log.DatabaseReplaced(log, e.Message);
                 keys.Clear();
                 targets.Forget();
-                var reason = new Status(StatusCode.Unavailable, $"{e.Message} — connect again");
-                streams.EndAll(reason);
+                streams.EndAll(Replaced);
                 foreach (PendingBatch pending in group)
                 {
                     pending.Batch.Fate = BatchFate.Pending;
-                    pending.Stream.End(reason);
+                    pending.Stream.End(Replaced);
                 }
                 return;
             }

@@ -12,7 +12,7 @@ namespace Reheat.Collector.Ingest;
 /// <summary>The service <c>reheat.v1.TraceIngest</c>: one call is one wedge's stream.</summary>
 internal sealed class IngestService(
     TargetStore targets, SiteStore sites, Committer committer, LeaseKeeper leases, KeyTables keys, Admission admission, RefusalCounts refusals,
-    CollectorOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<IngestService> log) : IngestServiceBase
+    KeyBudget budget, LookUps lookUps, CollectorOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<IngestService> log) : IngestServiceBase
 {
     // A client that is ended and still reads gets the answers that were waiting, and then the reason; one that does not read is cut off.
     private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(5);
@@ -32,7 +32,7 @@ internal sealed class IngestService(
             using (WireRequest? first = await FirstAsync(requestStream, cancel) ? requestStream.Current : null)
             {
                 hello = first?.Hello ?? throw Invalid("the first request must be a hello");
-                Verify(first, hello.Checksums);
+                Verify(first, hello.Checksums || first.HelloHasChecksum);
             }
             if (HelloCheck.Wrong(hello) is { } wrong)
                 throw Invalid(wrong);
@@ -109,12 +109,12 @@ internal sealed class IngestService(
         try
         {
             Admitted admitted = admission.Enter(headers, hello.Wedge);
-            if (hello.Images.Count <= options.MaxImages)
+            StreamLimit images = admitted.Limits.Images;
+            if (hello.Images.Count <= images.Most)
                 return admitted;
             admitted.Dispose();
-            refusals.Count($"wedge:{hello.Wedge}", nameof(options.MaxImages), options.MaxImages, hello.Images.Count);
-            throw new RpcException(new Status(StatusCode.ResourceExhausted,
-                $"hello of wedge {hello.Wedge} names {hello.Images.Count} images: at most {options.MaxImages} (Collector:MaxImages)"));
+            refusals.Count(images.Exceeded(hello.Images.Count));
+            throw new RpcException(new Status(StatusCode.ResourceExhausted, $"hello of wedge {hello.Wedge} names {hello.Images.Count} images: {images}"));
         }
         catch (RpcException e)
         {
@@ -127,7 +127,7 @@ internal sealed class IngestService(
         DateTimeOffset began = DateTimeOffset.UnixEpoch.AddTicks(hello.EpochUnixNs / 100);
         LeaseGrant grant = await leases.OpenAsync(
             new WedgeHello(hello.Wedge, hello.Kind, hello.Version, hello.Host, hello.Guest, unchecked((long)hello.Agent),
-                unchecked((long)hello.Epoch), began, [.. hello.Rings.Select(r => unchecked((int)r))]),
+                unchecked((long)hello.Epoch), began, [.. hello.Rings.Select(r => unchecked((int)r))], admitted.Token),
             clock.GetUtcNow() - options.Retention, cancel);
         if (grant.IsForgotten)
         {
@@ -140,19 +140,24 @@ internal sealed class IngestService(
             throw Refused(hello, new Status(StatusCode.AlreadyExists,
                 $"another agent holds wedge {hello.Wedge} until {until:u} and may renew it — give each wedge a name of its own, or wait"));
         }
-        var dictionary = new StreamDictionary(keys.Current, [.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, options.MaxSites);
-        var session = new StreamSession(hello, grant, dictionary, options.MaxUnreadAnswers)
+        admitted.Added?.AtLeast(grant.TokenSites);
+        int generation = keys.Generation;
+        var dictionary = new StreamDictionary(keys.Current, budget, [.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, lookUps, admitted.Limits);
+        var session = new StreamSession(hello, grant, dictionary, options.MaxUnreadAnswers, admitted)
         {
             LastHeard = clock.GetTimestamp(),
             Rates = [new RateLimit(options.MaxRecordsPerSecond, clock), .. admitted.Rate is { } shared ? [shared] : Array.Empty<RateLimit>()],
         };
         leases.Add(session);
+        // Whoever finds the database replaced makes a new generation first and ends the streams that it sees then.
+        if (keys.Generation != generation)
+            session.End(Committer.Replaced);
         Log.StreamOpened(log, hello.Wedge, hello.Guest, hello.Host, hello.Epoch, hello.Rings.Count, grant.Lease);
         var welcome = new Welcome
         {
             Lease = grant.Lease,
             LeaseSeconds = (uint)Math.Ceiling(options.Lease.TotalSeconds),
-            Limits = new V1.Limits { MaxBatchRows = (uint)options.MaxBatchRows, MaxRequestBytes = CollectorHost.MaxRequestBytes, MaxSites = (uint)options.MaxSites },
+            Limits = new V1.Limits { MaxBatchRows = (uint)admitted.Limits.BatchRows.Most, MaxRequestBytes = CollectorHost.MaxRequestBytes, MaxSites = (uint)admitted.Limits.Sites.Most },
         };
         welcome.Marks.AddRange(grant.Marks.OrderBy(m => m.Key).Select(m => new RingPosition { Ring = (uint)m.Key, Position = (ulong)m.Value }));
         session.Answer(new IngestResponse { Welcome = welcome });
@@ -161,18 +166,35 @@ internal sealed class IngestService(
 
     private async Task ReceiveAsync(StreamSession session, IAsyncStreamReader<WireRequest> requests, bool checksums, CancellationToken cancel)
     {
-        while (!session.Ended.IsCompleted && await requests.MoveNext(cancel))
+        while (!session.Ended.IsCompleted)
         {
+            // What is read is held in memory: nothing is, while there is no room for what is in it.
+            using Committer.Turn? turn = await committer.TurnAsync(() => session.LastHeard = clock.GetTimestamp(), cancel);
+            Task<bool> next = requests.MoveNext(cancel);
+            if (turn is not null && await Task.WhenAny(next, Task.Delay(Committer.Turn.Patience, cancel)) != next)
+                turn.Dispose();
+            if (!await next)
+                return;
             session.LastHeard = clock.GetTimestamp();
-            using WireRequest request = requests.Current;
-            Verify(request, checksums);
-            if (request.Batch is { } batch)
-                await ReceiveBatchAsync(session, batch, cancel);
-            else if (request.SiteBytes is { } bytes)
-                await ReceiveCodeAsync(session, bytes, cancel);
-            else
-                throw Invalid($"a {request.Case} cannot follow the hello: expected a batch or site_bytes");
+            long records = await ReceiveAsync(session, requests.Current, checksums, cancel);
+            turn?.Dispose();
+            await SlowDownAsync(session, records, cancel);
         }
+    }
+
+    /// <returns>Records that count for the stream's rate.</returns>
+    private async Task<long> ReceiveAsync(StreamSession session, WireRequest received, bool checksums, CancellationToken cancel)
+    {
+        using WireRequest request = received;
+        Verify(request, checksums);
+        if (request.Batch is { } batch)
+            return await ReceiveBatchAsync(session, batch, cancel);
+        if (request.SiteBytes is { } bytes)
+        {
+            await ReceiveCodeAsync(session, bytes, cancel);
+            return 0;
+        }
+        throw Invalid($"a {request.Case} cannot follow the hello: expected a batch or site_bytes");
     }
 
     private static void Verify(WireRequest request, bool checksums)
@@ -181,14 +203,12 @@ internal sealed class IngestService(
             throw new RpcException(new Status(StatusCode.DataLoss, $"a {request.Case} was changed on its way: its checksum is wrong or missing — connect again"));
     }
 
-    private async Task ReceiveBatchAsync(StreamSession session, WireBatch batch, CancellationToken cancel)
+    private async Task<long> ReceiveBatchAsync(StreamSession session, WireBatch batch, CancellationToken cancel)
     {
-        if (batch.Site.Rows > options.MaxBatchRows)
-        {
-            throw Exceeded(session, batch, ColumnFault.Limit(
-                nameof(options.MaxBatchRows), options.MaxBatchRows, batch.Site.Rows, $"{batch.Site.Rows} rows: at most {options.MaxBatchRows} a batch"));
-        }
-        if (batch.NewSites is { } columns && await session.Dictionary.AppendAsync(columns, options.MaxBatchRows, cancel) is { } fault)
+        StreamLimit most = session.Limits.BatchRows;
+        if (batch.Site.Rows > most.Most)
+            throw Exceeded(session, batch, ColumnFault.Limit(most, batch.Site.Rows, $"{batch.Site.Rows} rows: {most}"));
+        if (batch.NewSites is { } columns && await session.Dictionary.AppendAsync(columns, cancel) is { } fault)
             throw Exceeded(session, batch, fault);
         (TimeBucket bucket, bool clamped) = options.Buckets.Of(clock.GetUtcNow(), batch.AgeNs);
         if (session.Prepare(batch, bucket, clamped, out PendingBatch? pending) is { } malformed)
@@ -197,33 +217,35 @@ internal sealed class IngestService(
         {
             session.Refuse(batch.Ring, batch.From, batch.To, RefusalReason.Limit, batch.From, Refusal(session, batch, tooMany));
             session.Withdraw();
-            return;
+            return 0;
         }
         await committer.EnqueueAsync(pending, cancel);
-        await SlowDownAsync(session, (long)(batch.To - batch.From), cancel);
+        return (long)(batch.To - batch.From);
     }
 
-    /// <summary>What is wrong with a batch of a wedge that has added as many sites as it may, and names one that nobody knows; or null.</summary>
+    /// <summary>What is wrong with a batch of a wedge, or of a token, that has added as many sites as it may, and names one that nobody knows; or null.</summary>
     private async ValueTask<string?> TooManySitesAsync(StreamSession session, IngestBatch batch, CancellationToken cancel)
     {
-        if (batch.NewKeys.Count == 0 || session.AddedSites < options.MaxNewSites)
+        if (batch.NewKeys.Count == 0 || session.SpentSites is not { } spent)
             return null;
-        int unknown = await sites.CountUnknownAsync([.. batch.NewKeys.Select(k => batch.Keys.Site(k).Site).Distinct()], cancel);
+        int unknown = await lookUps.RunAsync(() => sites.CountUnknownAsync([.. batch.NewKeys.Select(k => batch.Keys.Site(k).Site).Distinct()], cancel), cancel);
         if (unknown == 0)
             return null;
-        refusals.Count($"wedge:{session.Identity.Wedge}", nameof(options.MaxNewSites), options.MaxNewSites, session.AddedSites + unknown);
-        return $"the wedge has added {session.AddedSites} sites and names {unknown} more: at most {options.MaxNewSites} a wedge (Collector:MaxNewSites)";
+        refusals.Count(spent.Limit.Exceeded(spent.Added + unknown));
+        return $"{spent.Limit.Subject} has added {spent.Added} sites and names {unknown} more: {spent.Limit}";
     }
 
     /// <summary>Waits where a rate is exceeded, and says so: records that wait are not lost, and flow control holds back those behind them.</summary>
     private async Task SlowDownAsync(StreamSession session, long records, CancellationToken cancel)
     {
+        if (records == 0)
+            return;
         foreach (RateLimit rate in session.Rates)
         {
             TimeSpan wait = rate.Take(records);
             if (wait == TimeSpan.Zero)
                 continue;
-            refusals.Count($"wedge:{session.Identity.Wedge}", nameof(options.MaxRecordsPerSecond), rate.PerSecond, records);
+            refusals.Count(new ExceededLimit($"wedge:{session.Identity.Wedge}", nameof(options.MaxRecordsPerSecond), rate.PerSecond, records));
             session.Answer(new IngestResponse
             {
                 SlowDown = new SlowDown
@@ -243,7 +265,7 @@ internal sealed class IngestService(
     private RpcException Exceeded(StreamSession session, WireBatch batch, ColumnFault fault)
     {
         if (fault.Exceeded is { } limit)
-            refusals.Count($"wedge:{session.Identity.Wedge}", limit.Setting, limit.Allowed, limit.Asked);
+            refusals.Count(limit);
         return new RpcException(new Status(fault.Status, Refusal(session, batch, fault.Message)));
     }
 
@@ -266,7 +288,7 @@ internal sealed class IngestService(
                 codes[session.Dictionary.Site((int)code.Site).Site] = code.Code.ToByteArray();
         }
         if (codes.Count > 0)
-            await sites.SetCodeAsync([.. codes.Select(c => (c.Key, c.Value))], cancel);
+            await lookUps.RunAsync(() => sites.SetCodeAsync([.. codes.Select(c => (c.Key, c.Value))], cancel), cancel);
     }
 
     private static async Task AnswerAsync(StreamSession session, IServerStreamWriter<IngestResponse> responses, CancellationToken cancel)

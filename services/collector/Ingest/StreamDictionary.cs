@@ -10,8 +10,12 @@ namespace Reheat.Collector.Ingest;
 /// The sites that one stream has named, by index. Keys are looked up once here, so that a row of a batch costs an array access; what they are stands in
 /// the table that all streams share, as ten thousand streams of one build name the same sites.
 /// </summary>
-internal sealed class StreamDictionary(KeyTable keys, IReadOnlyList<BuildId> images, TargetStore targets, int maxSites, int maxKinds = 4096)
+internal sealed class StreamDictionary(
+    KeyTable keys, KeyBudget budget, IReadOnlyList<BuildId> images, TargetStore targets, LookUps lookUps, StreamLimits limits)
 {
+    private const int MaxKinds = 4096;
+
+
     private readonly record struct Kind(Core.Operation Operation, byte Size, short Target, Core.Outcome Outcome);
 
     private readonly List<Kind> _kinds = [];
@@ -31,29 +35,30 @@ internal sealed class StreamDictionary(KeyTable keys, IReadOnlyList<BuildId> ima
 
     /// <summary>Appends entries.</summary>
     /// <returns>Null, or what is wrong; nothing is appended then, and the stream cannot go on: later indexes would mean other sites.</returns>
-    public async ValueTask<ColumnFault?> AppendAsync(SiteColumns columns, int maxRows, CancellationToken cancel)
+    public async ValueTask<ColumnFault?> AppendAsync(SiteColumns columns, CancellationToken cancel)
     {
         int rows = columns.AddressDelta.Count;
-        if (rows > maxRows)
-            return ColumnFault.Limit("MaxBatchRows", maxRows, rows, $"new_sites has {rows} rows: at most {maxRows} a batch");
-        if (Count + rows > maxSites)
-            return ColumnFault.Limit("MaxSites", maxSites, Count + rows, $"the stream names {Count + rows} sites: at most {maxSites} a stream");
+        if (rows > limits.BatchRows.Most)
+            return ColumnFault.Limit(limits.BatchRows, rows, $"new_sites has {rows} rows: {limits.BatchRows}");
+        if (Count + rows > limits.Sites.Most)
+            return ColumnFault.Limit(limits.Sites, Count + rows, $"the stream names {Count + rows} sites: {limits.Sites}");
         if (columns.Kind.Count != rows)
             return new ColumnFault(StatusCode.InvalidArgument, $"new_sites.kind has {columns.Kind.Count} rows, address_delta has {rows}: they must be equal");
         if (columns.Image.Count != 0 && columns.Image.Count != rows)
             return new ColumnFault(StatusCode.InvalidArgument, $"new_sites.image has {columns.Image.Count} rows, address_delta has {rows}: leave it empty or fill every row");
-        if (_kinds.Count + columns.NewKinds.Count > maxKinds)
-            return ColumnFault.Limit("MaxKinds", maxKinds, _kinds.Count + columns.NewKinds.Count, $"the stream names {_kinds.Count + columns.NewKinds.Count} kinds: at most {maxKinds} a stream");
+        if (_kinds.Count + columns.NewKinds.Count > MaxKinds)
+            return new ColumnFault(StatusCode.ResourceExhausted, $"the stream names {_kinds.Count + columns.NewKinds.Count} kinds: at most {MaxKinds} a stream");
 
         var kinds = new List<Kind>(columns.NewKinds.Count);
         foreach (SiteKind kind in columns.NewKinds)
         {
             if (Check(kind) is { } wrong)
                 return new ColumnFault(StatusCode.InvalidArgument, wrong);
-            if (await targets.GetOrAddAsync(kind.Target, cancel) is not { } target)
+            string subject = limits.TokenSites?.Subject ?? limits.WedgeSites.Subject;
+            if ((targets.Find(kind.Target) ?? await lookUps.RunAsync(() => targets.GetOrAddAsync(kind.Target, subject, cancel), cancel)) is not { } target)
             {
-                return ColumnFault.Limit("MaxTargets", targets.Limit, targets.Limit + 1,
-                    $"new_kinds.target \"{kind.Target}\" is new, and the database has {targets.Limit} target names: it takes at most {targets.Limit} (Collector:MaxTargets)");
+                return ColumnFault.Limit(new StreamLimit(subject, "MaxTargets", targets.Limit, "database"), targets.Limit + 1,
+                    $"new_kinds.target \"{kind.Target}\" is new: the database takes at most {targets.Limit} target names (Collector:MaxTargets), of them {targets.LimitEach} from {subject} (Collector:MaxNewTargets)");
             }
             kinds.Add(new Kind((Core.Operation)kind.Operation, (byte)kind.Size, target, (Core.Outcome)kind.Outcome));
         }
@@ -81,7 +86,13 @@ internal sealed class StreamDictionary(KeyTable keys, IReadOnlyList<BuildId> ima
             BuildId image = images[columns.Image.Count == 0 ? 0 : (int)columns.Image[i]];
             var site = new SiteRef(SiteId.Of(image, new ImageAddress(address)), image, new ImageAddress(address));
             Kind kind = _kinds[(int)columns.Kind[i]];
-            _numbers[Count] = keys.NumberOf(new CountKey(site.Site, kind.Operation, kind.Size, kind.Target, kind.Outcome), site);
+            int number = keys.NumberOf(new CountKey(site.Site, kind.Operation, kind.Size, kind.Target, kind.Outcome), site);
+            if (number < 0)
+            {
+                return ColumnFault.Limit(new StreamLimit(limits.WedgeSites.Subject, "MaxKeys", budget.Most, "collector"), budget.Held + 1,
+                    $"the streams of this collector count {budget.Held} distinct things: at most {budget.Most} (Collector:MaxKeys)");
+            }
+            _numbers[Count] = number;
             _outcomes[Count++] = kind.Outcome;
         }
         return null;
@@ -104,6 +115,5 @@ internal sealed class StreamDictionary(KeyTable keys, IReadOnlyList<BuildId> ima
 internal readonly record struct ColumnFault(StatusCode Status, string Message, ExceededLimit? Exceeded = null)
 {
     /// <summary>A limit is exceeded.</summary>
-    public static ColumnFault Limit(string setting, long allowed, long asked, string message) =>
-        new(StatusCode.ResourceExhausted, message, new ExceededLimit(setting, allowed, asked));
+    public static ColumnFault Limit(StreamLimit limit, long asked, string message) => new(StatusCode.ResourceExhausted, message, limit.Exceeded(asked));
 }

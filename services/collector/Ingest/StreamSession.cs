@@ -24,14 +24,18 @@ internal sealed class StreamSession
     private int _underWay;
     private volatile bool _inputEnded;
 
-    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, int maxUnread)
+    private readonly AddedSites? _addedByToken;
+
+    public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, int maxUnread, Admitted admitted)
     {
+        Limits = admitted.Limits;
+        _addedByToken = admitted.Added;
         _maxUnread = maxUnread;
         _answers = Channel.CreateBounded<IngestResponse>(new BoundedChannelOptions(maxUnread) { SingleReader = true });
         Dictionary = dictionary;
         _decoder = new BatchDecoder(dictionary, [.. hello.Rings.Select(r => unchecked((int)r))]);
         AddedSites = grant.NewSites;
-        Identity = new StreamIdentity(hello.Wedge, unchecked((long)hello.Epoch), grant.Lease, WedgeSketch.BitOf(hello.Wedge));
+        Identity = new StreamIdentity(hello.Wedge, unchecked((long)hello.Epoch), grant.Lease, WedgeSketch.BitOf(hello.Wedge), admitted.Token);
     }
 
     public StreamIdentity Identity { get; }
@@ -43,6 +47,15 @@ internal sealed class StreamSession
 
     /// <summary>Sites that its wedge was the first to name, as far as is committed.</summary>
     public long AddedSites { get; private set; }
+
+    /// <summary>What it is held to.</summary>
+    public StreamLimits Limits { get; }
+
+    /// <summary>The limit of new sites that is spent, its wedge's or its token's, and how many were added; or null.</summary>
+    public (StreamLimit Limit, long Added)? SpentSites =>
+        AddedSites >= Limits.WedgeSites.Most ? (Limits.WedgeSites, AddedSites)
+        : Limits.TokenSites is { } token && _addedByToken!.Count >= token.Most ? (token, _addedByToken.Count)
+        : null;
 
     /// <summary>The rates that it is held to.</summary>
     public IReadOnlyList<RateLimit> Rates { get; init; } = [];
@@ -117,6 +130,7 @@ internal sealed class StreamSession
         {
             case BatchFate.Counted or BatchFate.Duplicate:
                 AddedSites += batch.AddedSites;
+                _addedByToken?.Add(batch.AddedSites);
                 if (acknowledge)
                     Answer(new IngestResponse { Ack = new Ack { Ring = (uint)batch.Ring, Position = (ulong)batch.Mark } });
                 break;

@@ -9,9 +9,13 @@ internal sealed class Admission
 {
     private const string Scheme = "Bearer ";
 
-    private sealed class Holder(string name, int maxStreams, RateLimit rate)
+    private sealed class Holder(string name, int maxStreams, RateLimit rate, TokenOptions? token = null)
     {
         public string Name => name;
+
+        public TokenOptions? Token => token;
+
+        public AddedSites Added { get; } = new();
 
         public int MaxStreams => maxStreams;
 
@@ -24,12 +28,15 @@ internal sealed class Admission
     private readonly Dictionary<string, Holder> _tokens;
     private readonly Holder _all;
 
+    private readonly CollectorOptions _options;
+
     public Admission(CollectorOptions options, RefusalCounts refusals, TimeProvider clock)
     {
+        _options = options;
         _refusals = refusals;
         _all = new Holder("", options.MaxStreams, new RateLimit(0, clock));
         _tokens = options.Tokens.ToDictionary(
-            t => t.Sha256.ToUpperInvariant(), t => new Holder(t.Name, t.MaxStreams, new RateLimit(t.MaxRecordsPerSecond, clock)), StringComparer.Ordinal);
+            t => t.Sha256.ToUpperInvariant(), t => new Holder(t.Name, t.MaxStreams, new RateLimit(t.MaxRecordsPerSecond, clock), t), StringComparer.Ordinal);
     }
 
     /// <summary>Lets a stream in.</summary>
@@ -54,7 +61,7 @@ internal sealed class Admission
             Interlocked.Decrement(ref _all.Streams);
             throw;
         }
-        return new Admitted(token?.Name, token?.Rate, () =>
+        return new Admitted(token?.Name, token?.Rate, StreamLimits.Of(_options, token?.Token, wedge), token?.Added, () =>
         {
             Interlocked.Decrement(ref _all.Streams);
             if (token is not null)
@@ -68,7 +75,7 @@ internal sealed class Admission
         if (holder.MaxStreams == 0 || streams <= holder.MaxStreams)
             return;
         Interlocked.Decrement(ref holder.Streams);
-        _refusals.Count(subject, limit, holder.MaxStreams, streams);
+        _refusals.Count(new ExceededLimit(subject, limit, holder.MaxStreams, streams));
         throw new RpcException(new Status(StatusCode.ResourceExhausted, string.Format(System.Globalization.CultureInfo.InvariantCulture, message, streams - 1, holder.MaxStreams)));
     }
 
@@ -85,8 +92,10 @@ internal sealed class Admission
 /// <summary>A stream that was let in.</summary>
 /// <param name="token">The token's name, or null.</param>
 /// <param name="rate">The token's rate, or null.</param>
+/// <param name="limits">What it is held to.</param>
+/// <param name="added">What streams with the token were the first to name, or null.</param>
 /// <param name="leave">Called once.</param>
-internal sealed class Admitted(string? token, RateLimit? rate, Action leave) : IDisposable
+internal sealed class Admitted(string? token, RateLimit? rate, StreamLimits limits, AddedSites? added, Action leave) : IDisposable
 {
     private Action? _leave = leave;
 
@@ -94,5 +103,31 @@ internal sealed class Admitted(string? token, RateLimit? rate, Action leave) : I
 
     public RateLimit? Rate => rate;
 
+    public StreamLimits Limits => limits;
+
+    public AddedSites? Added => added;
+
     public void Dispose() => Interlocked.Exchange(ref _leave, null)?.Invoke();
+}
+
+/// <summary>Sites that streams with one token were the first to name: what the database says when a stream opens, and what this collector has counted since.</summary>
+internal sealed class AddedSites
+{
+    private long _count;
+
+    public long Count => Volatile.Read(ref _count);
+
+    public void Add(long sites) => Interlocked.Add(ref _count, sites);
+
+    /// <summary>Other collectors add as well: what they have committed is learned at each stream's opening.</summary>
+    public void AtLeast(long sites)
+    {
+        for (long seen = Count; seen < sites;)
+        {
+            long was = Interlocked.CompareExchange(ref _count, sites, seen);
+            if (was == seen)
+                return;
+            seen = was;
+        }
+    }
 }

@@ -15,12 +15,9 @@ internal sealed class RefusalCounts(RefusalStore store, TimeProvider clock, ILog
     private Dictionary<(string Subject, string Limit), RefusalRow> _rows = [];
 
     /// <summary>Counts a refusal.</summary>
-    /// <param name="subject"><c>wedge:NAME</c> or <c>token:NAME</c>.</param>
-    /// <param name="limit">The setting's name.</param>
-    /// <param name="allowed">What it allows.</param>
-    /// <param name="asked">What was asked for.</param>
-    public void Count(string subject, string limit, long allowed, long asked)
+    public void Count(in ExceededLimit exceeded)
     {
+        (string subject, string limit, long allowed, long asked) = exceeded;
         lock (_lock)
         {
             if (_rows.Count >= MaxSubjects && !_rows.ContainsKey((subject, limit)))

@@ -14,4 +14,16 @@ public sealed record TokenOptions
 
     /// <summary>Records a second over all of its streams on one collector; 0: no limit. What is more waits: nothing is lost.</summary>
     public long MaxRecordsPerSecond { get; init; }
+
+    /// <summary>Rows of one batch; 0: as the collector has it.</summary>
+    public int MaxBatchRows { get; init; }
+
+    /// <summary>Images of one stream; 0: as the collector has it.</summary>
+    public int MaxImages { get; init; }
+
+    /// <summary>Distinct sites of one stream; 0: as the collector has it.</summary>
+    public int MaxSites { get; init; }
+
+    /// <summary>Sites that all of its streams together may be the first to name, over all collectors; 0: no limit. Wedges choose their names, tokens do not.</summary>
+    public int MaxNewSites { get; init; }
 }

@@ -13,7 +13,8 @@ public readonly record struct SiteRef(SiteId Site, BuildId Image, ImageAddress A
 /// <param name="Epoch">Its session.</param>
 /// <param name="Lease">The fencing number; a batch of an older one is not taken.</param>
 /// <param name="SketchBit">The wedge's bit in sketches of distinct wedges, 0 to 255.</param>
-public sealed record StreamIdentity(string Wedge, long Epoch, long Lease, int SketchBit);
+/// <param name="Token">The name of the token that it was let in with, or null.</param>
+public sealed record StreamIdentity(string Wedge, long Epoch, long Lease, int SketchBit, string? Token = null);
 
 /// <summary>One row of a batch: how often a key was seen.</summary>
 /// <param name="Key">The key's number in the batch's <see cref="KeyTable"/>.</param>

@@ -7,9 +7,13 @@ namespace Reheat.Store.Ingest;
 /// <summary>The transaction that counts: marks, sites, counts, drops and the jobs that follow, all or nothing.</summary>
 public sealed class IngestStore(NpgsqlDataSource database)
 {
+    // Where one batch is a duplicate, more are likely to come: agents connect anew after an outage, all of them.
+    private const int CarefulGroups = 8;
+
     private readonly HashSet<(BucketWidth, DateTime)> _prepared = [];
     private readonly GroupFold _fold = new();
     private string? _identity;
+    private int _careful; // groups whose marks are looked at before they are moved
 
     /// <summary>
     /// Commits a group of batches and sets each one's <see cref="IngestBatch.Fate"/>. Batches of one ring must stand in the order in which they came.
@@ -44,18 +48,47 @@ public sealed class IngestStore(NpgsqlDataSource database)
     private async Task CommitAsync(
         NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
     {
-        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
-        await MarkStore.DecideAsync(connection, batches, cancel);
+        await using NpgsqlTransaction transaction = await MoveMarksAsync(connection, batches, cancel);
         IngestBatch[] counted = [.. batches.Where(b => b.Fate == BatchFate.Counted)];
         if (counted.Length > 0)
         {
             Credit(counted, await SiteStore.AddAsync(connection, [.. counted.SelectMany(b => b.NewKeys.Select(b.Keys.Site)).Distinct()], cancel));
             await CountStore.MergeAsync(connection, _fold.Fold(counted), cancel);
             await DropStore.AddAsync(connection, counted, cancel);
-            await MarkStore.MoveAsync(connection, counted, cancel);
+            await MarkStore.CreditSitesAsync(connection, counted, cancel);
             await JobStore.QueueForImagesAsync(connection, changedImages, cancel);
         }
         await transaction.CommitAsync(cancel);
+    }
+
+    /// <summary>Begins the transaction, decides the fates, and moves the marks.</summary>
+    private async Task<NpgsqlTransaction> MoveMarksAsync(NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, CancellationToken cancel)
+    {
+        NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancel);
+        try
+        {
+            if (_careful > 0)
+            {
+                _careful--;
+            }
+            else if (await MarkStore.TryMoveAsync(connection, batches, cancel))
+            {
+                return transaction;
+            }
+            else
+            {
+                await transaction.DisposeAsync();
+                transaction = await connection.BeginTransactionAsync(cancel);
+                _careful = CarefulGroups;
+            }
+            await MarkStore.DecideAsync(connection, batches, cancel);
+            return transaction;
+        }
+        catch
+        {
+            await transaction.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Who named a site first has added it.</summary>

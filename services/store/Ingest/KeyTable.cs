@@ -4,7 +4,8 @@ namespace Reheat.Store.Ingest;
 /// What open streams count, as small numbers: a row of a batch costs no hashing, and ten thousand streams of one build share one copy of its keys.
 /// Numbers are for one table; it is given up as a whole, with the last stream that holds it. Any thread may read and add.
 /// </summary>
-public sealed class KeyTable
+/// <param name="budget">What its keys are taken from; they go back with the table.</param>
+public sealed class KeyTable(KeyBudget budget)
 {
     private const int ChunkBits = 12;
     private const int ChunkSize = 1 << ChunkBits;
@@ -24,7 +25,7 @@ public sealed class KeyTable
     /// <summary>Keys so far.</summary>
     public int Count { get; private set; }
 
-    /// <summary>The number of a key; a new one is added.</summary>
+    /// <summary>The number of a key; a new one is added. -1 if the budget is spent.</summary>
     public int NumberOf(in CountKey key, in SiteRef site)
     {
         lock (_lock)
@@ -32,6 +33,8 @@ public sealed class KeyTable
             if (_numbers.TryGetValue(key, out int number))
                 return number;
             number = Count;
+            if (!budget.TryTake())
+                return -1;
             if (number >> ChunkBits == _chunks.Length)
                 _chunks = [.. _chunks, new Entry[ChunkSize]];
             _chunks[number >> ChunkBits][number & (ChunkSize - 1)] = new Entry { Site = site, Key = key };
@@ -58,6 +61,9 @@ public sealed class KeyTable
 
     /// <summary>Remembers that the site's instruction bytes are known. Periods are numbered from 1: what is known may come to be doubted.</summary>
     public void SetHasCode(int number, int period) => Volatile.Write(ref At(number).CodeSeen, period);
+
+    /// <summary>Whoever held it last let go of it: nothing counts streams in and out.</summary>
+    ~KeyTable() => budget.Return(Count);
 
     private ref Entry At(int number) => ref _chunks[number >> ChunkBits][number & (ChunkSize - 1)];
 }

@@ -8,23 +8,46 @@ namespace Reheat.Store.Ingest;
 /// <summary>Table <c>marks</c>: up to where each ring is counted.</summary>
 internal static class MarkStore
 {
-    /// <summary>Locks the marks of these batches in key order (two unsorted commits would deadlock) and decides each batch's fate.</summary>
+    /// <summary>
+    /// The usual case in one statement: every batch begins where its ring's mark stands, and its lease holds. Marks are locked in key order, as by
+    /// <see cref="DecideAsync"/>.
+    /// </summary>
+    /// <returns>False if it is not so; then the transaction must be rolled back, and nothing is decided.</returns>
+    public static async Task<bool> TryMoveAsync(NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, CancellationToken cancel)
+    {
+        IngestBatch[][] rings = Rings(batches);
+        foreach (IngestBatch[] ring in rings)
+        {
+            for (int i = 1; i < ring.Length; i++)
+            {
+                if (ring[i].From != ring[i - 1].To || ring[i].Stream.Lease != ring[0].Stream.Lease)
+                    return false;
+            }
+        }
+        if (await MoveAsync(connection, rings, cancel) < rings.Length)
+            return false;
+        foreach (IngestBatch batch in batches)
+            (batch.Fate, batch.Mark) = (BatchFate.Counted, batch.To);
+        return true;
+    }
+
+    /// <summary>Locks the marks of these batches in key order (two unsorted commits would deadlock), decides each batch's fate, and moves the marks over the counted ones.</summary>
     public static async Task DecideAsync(NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, CancellationToken cancel)
     {
-        (string Wedge, long Epoch, int Ring)[] keys = [.. batches.Select(b => (b.Stream.Wedge, b.Stream.Epoch, b.Ring)).Distinct()];
+        IngestBatch[] keys = [.. Rings(batches).Select(ring => ring[0])];
         var marks = (await connection.QueryAsync<(string Wedge, long Epoch, int Ring, long Lease, long Position)>(new CommandDefinition(
             """
             SELECT m.wedge, m.epoch, m.ring, m.lease, m.position
-            FROM reheat_data.marks m
-            JOIN unnest(@wedges, @epochs, @rings) AS k (wedge, epoch, ring) USING (wedge, epoch, ring)
-            ORDER BY m.wedge, m.epoch, m.ring
+            FROM unnest(@wedges, @epochs, @rings) WITH ORDINALITY AS k (wedge, epoch, ring, number)
+            JOIN reheat_data.marks m USING (wedge, epoch, ring)
+            ORDER BY k.number
             FOR UPDATE OF m
             """,
             new
             {
-                wedges = keys.Select(k => k.Wedge).ToArray(),
-                epochs = keys.Select(k => k.Epoch).ToArray(),
-                rings = keys.Select(k => k.Ring).ToArray(),
+                wedges = keys.Select(b => b.Stream.Wedge).ToArray(),
+                epochs = keys.Select(b => b.Stream.Epoch).ToArray(),
+                rings = keys.Select(b => b.Ring).ToArray(),
             }, cancellationToken: cancel)))
             .ToDictionary(m => (m.Wedge, m.Epoch, m.Ring), m => (m.Lease, m.Position));
 
@@ -48,16 +71,43 @@ internal static class MarkStore
                 marks[key] = mark with { Position = batch.To };
             batch.Mark = marks[key].Position;
         }
+        IngestBatch[][] moving = Rings([.. batches.Where(b => b.Fate == BatchFate.Counted)]);
+        if (moving.Length > 0 && await MoveAsync(connection, moving, cancel) is int moved && moved < moving.Length)
+            throw new InvalidOperationException($"{moved} of {moving.Length} marks moved, and all were locked");
     }
 
-    /// <summary>Moves the marks over the counted batches and adds what they carried; one HOT update a ring.</summary>
-    public static async Task MoveAsync(NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, CancellationToken cancel)
+    /// <summary>Adds what these batches found first; few do.</summary>
+    public static async Task CreditSitesAsync(NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, CancellationToken cancel)
     {
-        IGrouping<(string Wedge, long Epoch, int Ring), IngestBatch>[] rings =
-            [.. batches.GroupBy(b => (b.Stream.Wedge, b.Stream.Epoch, b.Ring))];
+        IngestBatch[][] rings = Rings([.. batches.Where(b => b.AddedSites > 0)]);
         if (rings.Length == 0)
             return;
+        await using var command = new NpgsqlCommand(
+            """
+            UPDATE reheat_data.marks m SET new_sites = m.new_sites + u.added
+            FROM unnest($1, $2, $3, $4) AS u (wedge, epoch, ring, added)
+            WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring
+            """, connection);
+        AddKeys(command, rings);
+        command.Parameters.Add(Array(rings, r => r.Sum(b => (long)b.AddedSites)));
+        await command.ExecuteNonQueryAsync(cancel);
+        (string Token, long Added)[] tokens = [.. rings.SelectMany(r => r).Where(b => b.Stream.Token is not null)
+            .GroupBy(b => b.Stream.Token!).OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => (t.Key, t.Sum(b => (long)b.AddedSites)))];
+        if (tokens.Length == 0)
+            return;
+        await connection.ExecuteAsync(new CommandDefinition(
+            """
+            INSERT INTO reheat_data.token_sites AS t (token, new_sites) SELECT token, added FROM unnest(@tokens, @added) AS u (token, added)
+            ON CONFLICT (token) DO UPDATE SET new_sites = t.new_sites + excluded.new_sites
+            """, new { tokens = tokens.Select(t => t.Token).ToArray(), added = tokens.Select(t => t.Added).ToArray() }, cancellationToken: cancel));
+    }
+
+    /// <summary>Moves each ring's mark from its first batch's beginning to its last one's end and adds what they carried; one HOT update a ring.</summary>
+    /// <returns>How many have moved: those that stood there under this lease.</returns>
+    private static async Task<int> MoveAsync(NpgsqlConnection connection, IngestBatch[][] rings, CancellationToken cancel)
+    {
         WedgeCounters[] counters = [.. rings.Select(r => r.LastOrDefault(b => b.Counters is not null)?.Counters ?? default)];
+        // A nested loop takes the rows in the order of the arrays, and marks by their key: that is the order of the locks.
         await using var command = new NpgsqlCommand(
             """
             UPDATE reheat_data.marks m
@@ -72,30 +122,42 @@ internal static class MarkStore
                 spurious = greatest(m.spurious, u.spurious),
                 wedge_hits = greatest(m.wedge_hits, u.wedge_hits),
                 ring_full_hits = greatest(m.ring_full_hits, u.full_hits),
-                new_sites = m.new_sites + u.new_sites,
                 updated_at = now()
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-                AS u (wedge, epoch, ring, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious, wedge_hits, full_hits, new_sites)
-            WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                AS u (wedge, epoch, ring, lease, begin, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious, wedge_hits, full_hits)
+            WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring AND m.lease = u.lease AND m.position = u.begin
             """, connection);
-        command.Parameters.Add(Array(rings.Select(r => r.Key.Wedge), NpgsqlDbType.Text));
-        command.Parameters.Add(Array(rings.Select(r => r.Key.Epoch), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Key.Ring), NpgsqlDbType.Integer));
-        command.Parameters.Add(Array(rings.Select(r => r.Max(b => b.To)), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Traps))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Hits))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => Saturating.Sum(r.Select(b => b.Clamped ? b.Traps : 0))), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(counters.Select(c => c.Traps), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(counters.Select(c => c.DroppedTraps), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(counters.Select(c => c.DroppedRecords), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(counters.Select(c => c.OutsideTraps), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(counters.Select(c => c.Spurious), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(counters.Select(c => c.Hits), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(counters.Select(c => c.DroppedHits), NpgsqlDbType.Bigint));
-        command.Parameters.Add(Array(rings.Select(r => r.Sum(b => (long)b.AddedSites)), NpgsqlDbType.Bigint));
-        await command.ExecuteNonQueryAsync(cancel);
+        AddKeys(command, rings);
+        command.Parameters.Add(Array(rings, r => r[0].Stream.Lease));
+        command.Parameters.Add(Array(rings, r => r[0].From));
+        command.Parameters.Add(Array(rings, r => r[^1].To));
+        command.Parameters.Add(Array(rings, r => Saturating.Sum(r.Select(b => b.Traps))));
+        command.Parameters.Add(Array(rings, r => Saturating.Sum(r.Select(b => b.Hits))));
+        command.Parameters.Add(Array(rings, r => Saturating.Sum(r.Select(b => b.Clamped ? b.Traps : 0))));
+        command.Parameters.Add(Array(counters, c => c.Traps));
+        command.Parameters.Add(Array(counters, c => c.DroppedTraps));
+        command.Parameters.Add(Array(counters, c => c.DroppedRecords));
+        command.Parameters.Add(Array(counters, c => c.OutsideTraps));
+        command.Parameters.Add(Array(counters, c => c.Spurious));
+        command.Parameters.Add(Array(counters, c => c.Hits));
+        command.Parameters.Add(Array(counters, c => c.DroppedHits));
+        await command.PrepareAsync(cancel);
+        return await command.ExecuteNonQueryAsync(cancel);
     }
 
-    private static NpgsqlParameter Array<T>(IEnumerable<T> values, NpgsqlDbType type) =>
-        new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type };
+    /// <summary>Batches by ring, rings in key order.</summary>
+    private static IngestBatch[][] Rings(IReadOnlyList<IngestBatch> batches) =>
+        [.. batches.GroupBy(b => (b.Stream.Wedge, b.Stream.Epoch, b.Ring))
+            .OrderBy(r => r.Key.Wedge, StringComparer.Ordinal).ThenBy(r => r.Key.Epoch).ThenBy(r => r.Key.Ring)
+            .Select(r => r.ToArray())];
+
+    private static void AddKeys(NpgsqlCommand command, IngestBatch[][] rings)
+    {
+        command.Parameters.Add(new NpgsqlParameter { Value = rings.Select(r => r[0].Stream.Wedge).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        command.Parameters.Add(Array(rings, r => r[0].Stream.Epoch));
+        command.Parameters.Add(new NpgsqlParameter { Value = rings.Select(r => r[0].Ring).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+    }
+
+    private static NpgsqlParameter Array<T>(T[] of, Func<T, long> value) =>
+        new() { Value = System.Array.ConvertAll(of, item => value(item)), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint };
 }

@@ -6,9 +6,10 @@ namespace Reheat.Store.Ingest;
 
 /// <summary>
 /// Table <c>targets</c>: names of what instructions touch, as small numbers. Cached for as long as the database is the same one, as names never change
-/// theirs. A fleet has some dozens; hostile ones must not use up the numbers, so a database takes <paramref name="limit"/> at most.
+/// theirs. A fleet has some dozens; hostile ones must not use up the numbers, so a database takes <paramref name="limit"/> at most, and
+/// <paramref name="limitEach"/> of one wedge or token.
 /// </summary>
-public sealed class TargetStore(NpgsqlDataSource database, int limit = TargetStore.DefaultLimit)
+public sealed class TargetStore(NpgsqlDataSource database, int limit = TargetStore.DefaultLimit, int limitEach = TargetStore.DefaultLimit)
 {
     /// <summary>Names that a database takes unless told otherwise; the numbers have 15 bits.</summary>
     public const int DefaultLimit = 4096;
@@ -18,24 +19,32 @@ public sealed class TargetStore(NpgsqlDataSource database, int limit = TargetSto
     /// <summary>Names at most.</summary>
     public int Limit => limit;
 
+    /// <summary>Names that one wedge or token may be the first to use.</summary>
+    public int LimitEach => limitEach;
+
+    /// <summary>The number of a name that is remembered, or null.</summary>
+    public short? Find(string name) => _known.TryGetValue(name, out short known) ? known : null;
+
     /// <summary>The number of a name, made if it is new; null if the database has as many names as it takes (or two more, if collectors race).</summary>
-    public async ValueTask<short?> GetOrAddAsync(string name, CancellationToken cancel)
+    /// <param name="name">The name.</param>
+    /// <param name="subject">Who uses it: <c>wedge:NAME</c> or <c>token:NAME</c>.</param>
+    /// <param name="cancel">Cancels.</param>
+    public async Task<short?> GetOrAddAsync(string name, string subject, CancellationToken cancel)
     {
         // What was asked before a Forget goes into the dictionary that was thrown away.
         ConcurrentDictionary<string, short> cache = _known;
-        if (cache.TryGetValue(name, out short known))
-            return known;
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(cancel);
         // The identity column would burn a number at each conflict; look first.
         short? found = await connection.QuerySingleOrDefaultAsync<short?>(new CommandDefinition(
             "SELECT target FROM reheat_data.targets WHERE name = @name", new { name }, cancellationToken: cancel));
         found ??= await connection.QuerySingleOrDefaultAsync<short?>(new CommandDefinition(
             """
-            INSERT INTO reheat_data.targets (name)
-            SELECT @name WHERE (SELECT count(*) FROM reheat_data.targets) < @limit
+            INSERT INTO reheat_data.targets (name, added_by)
+            SELECT @name, @subject FROM (SELECT count(*) AS all, count(*) FILTER (WHERE added_by = @subject) AS own FROM reheat_data.targets) n
+            WHERE n.all < @limit AND n.own < @limitEach
             ON CONFLICT (name) DO UPDATE SET name = excluded.name
             RETURNING target
-            """, new { name, limit }, cancellationToken: cancel));
+            """, new { name, subject, limit, limitEach }, cancellationToken: cancel));
         if (found is { } number)
             cache[name] = number;
         return found;

@@ -13,17 +13,19 @@ namespace Reheat.Store.Ingest;
 /// <param name="Epoch">Random id of the wedge's session.</param>
 /// <param name="EpochBegan">When that session began.</param>
 /// <param name="Rings">The rings it will send.</param>
+/// <param name="Token">The name of its token, or null.</param>
 public sealed record WedgeHello(
-    string Wedge, string Kind, string Version, string Host, string Guest, long Agent, long Epoch, DateTimeOffset EpochBegan, int[] Rings);
+    string Wedge, string Kind, string Version, string Host, string Guest, long Agent, long Epoch, DateTimeOffset EpochBegan, int[] Rings, string? Token = null);
 
 /// <summary>An answer to a hello.</summary>
 /// <param name="Lease">The fencing number of this stream; 0 if <paramref name="HeldUntil"/> says that another agent has the wedge.</param>
 /// <param name="Marks">Ring → position at which the next batch begins.</param>
 /// <param name="NewSites">Sites that the wedge was the first to name, over all of its epochs that are remembered.</param>
+/// <param name="TokenSites">Sites that streams with its token were the first to name.</param>
 /// <param name="HeldUntil">Set if refused: when the other agent's lease lapses unless it renews it.</param>
 /// <param name="IsForgotten">Set if refused: the epoch is older than marks are kept, and there are none.</param>
 public sealed record LeaseGrant(
-    long Lease, IReadOnlyDictionary<int, long> Marks, long NewSites = 0, DateTimeOffset? HeldUntil = null, bool IsForgotten = false);
+    long Lease, IReadOnlyDictionary<int, long> Marks, long NewSites = 0, long TokenSites = 0, DateTimeOffset? HeldUntil = null, bool IsForgotten = false);
 
 /// <summary>Table <c>wedges</c>: who is known, and which agent may speak for it.</summary>
 public sealed class WedgeStore(NpgsqlDataSource database)
@@ -73,6 +75,8 @@ public sealed class WedgeStore(NpgsqlDataSource database)
             FROM (SELECT epoch, new_sites FROM reheat_data.marks WHERE wedge = @Wedge ORDER BY wedge, epoch, ring FOR UPDATE) m
             """,
             arguments, transaction, cancellationToken: cancel));
+        long tokenSites = hello.Token is null ? 0 : await connection.QuerySingleAsync<long>(new CommandDefinition(
+            "SELECT coalesce((SELECT new_sites FROM reheat_data.token_sites WHERE token = @Token), 0)", new { hello.Token }, transaction, cancellationToken: cancel));
         if (hello.EpochBegan < forgottenBefore && marksOfEpoch == 0)
             return new LeaseGrant(0, new Dictionary<int, long>(), IsForgotten: true);
 
@@ -91,7 +95,7 @@ public sealed class WedgeStore(NpgsqlDataSource database)
             RETURNING ring, position
             """, new { hello.Wedge, hello.Epoch, arguments.EpochBegan, hello.Rings, number }, transaction, cancellationToken: cancel));
         await transaction.CommitAsync(cancel);
-        return new LeaseGrant(number, marks.ToDictionary(m => m.Ring, m => m.Position), newSites);
+        return new LeaseGrant(number, marks.ToDictionary(m => m.Ring, m => m.Position), newSites, tokenSites);
     }
 
     /// <summary>Lengthens the leases that are still held; those lost to another agent are left alone (their next commit says so).</summary>

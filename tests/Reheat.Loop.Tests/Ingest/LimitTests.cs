@@ -4,7 +4,9 @@ using System.Text;
 using Grpc.Core;
 using Reheat.Agent;
 using Reheat.Collector.Limits;
+using Reheat.Core;
 using Reheat.Loop.Tests.Fixtures;
+using Reheat.Store.Ingest;
 using Reheat.V1;
 using Xunit;
 
@@ -41,7 +43,7 @@ public sealed class LimitTests : IAsyncLifetime
 
         Status refused = await RawStream.RefusedAsync(server.Address, RawStream.Hello("w", h => h.Images.Add(h.Images[0])));
 
-        Assert.Contains("names 2 images: at most 1 (Collector:MaxImages)", refused.Detail, StringComparison.Ordinal);
+        Assert.Contains("names 2 images: at most 1 a stream (Collector:MaxImages)", refused.Detail, StringComparison.Ordinal);
         await RefusedAsync("wedge:w", "MaxImages", 1, 2);
     }
 
@@ -69,7 +71,7 @@ public sealed class LimitTests : IAsyncLifetime
         await stream.SendAsync(stream.Batch(2, 4, (0x1000, 1), (0x3000, 1)));
         BatchRefused refused = await stream.RefusedBatchAsync();
         Assert.Equal(RefusalReason.Limit, refused.Reason);
-        Assert.Contains("the wedge has added 2 sites and names 1 more: at most 2 a wedge (Collector:MaxNewSites)", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("wedge:w has added 2 sites and names 1 more: at most 2 a wedge (Collector:MaxNewSites)", refused.Message, StringComparison.Ordinal);
         Assert.Equal(4UL, await stream.CountAsync(stream.Batch(2, 4, (0x1000, 1), (0x5000, 1))));
 
         await _database.AssertTrapsAsync(6);
@@ -100,7 +102,6 @@ public sealed class LimitTests : IAsyncLifetime
     [Fact]
     public async Task Tokens_are_asked_for_where_there_are_any_and_each_has_limits_of_its_own()
     {
-        TokenOptions Token(string name, string token) => new() { Name = name, Sha256 = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token))), MaxStreams = 1 };
         await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { Tokens = [Token("one", "secret-one"), Token("two", "secret-two")] });
 
         Status without = await RawStream.RefusedAsync(server.Address, RawStream.Hello("w"));
@@ -112,6 +113,97 @@ public sealed class LimitTests : IAsyncLifetime
         Status full = await RawStream.RefusedAsync(server.Address, RawStream.Hello("c"), "secret-one");
         Assert.Contains("token one has 1 streams: at most 1 (Collector:Tokens:MaxStreams)", full.Detail, StringComparison.Ordinal);
         await RefusedAsync("token:one", "Tokens:MaxStreams", 1, 2);
+    }
+
+    [Fact]
+    public async Task A_token_limits_what_its_wedges_send_and_what_they_add_together()
+    {
+        TokenOptions token = Token("one", "secret-one") with { MaxStreams = 0, MaxBatchRows = 3, MaxNewSites = 4 };
+        await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { Tokens = [token, Token("two", "secret-two")] });
+        using (RawStream first = await RawStream.OpenAsync(server.Address, RawStream.Hello("a"), "secret-one"))
+        {
+            Assert.Equal(3U, first.Welcome.Limits.MaxBatchRows);
+            await first.CountAsync(first.Batch(0, 3, (0x1000, 1), (0x2000, 1), (0x3000, 1)));
+            await first.SendAsync(first.Batch(3, 7, (0x1000, 1), (0x2000, 1), (0x3000, 1), (0x3100, 1)));
+            Assert.Contains("at most 3 a batch (Collector:Tokens:MaxBatchRows)", (await first.EndAsync()).Detail, StringComparison.Ordinal);
+        }
+        // Another name, the same token; and a collector that has not counted for it yet.
+        await using LoopServer other = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { Tokens = [token] });
+        using RawStream second = await RawStream.OpenAsync(other.Address, RawStream.Hello("b"), "secret-one");
+        await second.CountAsync(second.Batch(0, 1, (0x4000, 1)));
+        await second.SendAsync(second.Batch(1, 2, (0x5000, 1)));
+        Assert.Contains("token:one has added 4 sites and names 1 more: at most 4 a token (Collector:Tokens:MaxNewSites)", (await second.RefusedBatchAsync()).Message, StringComparison.Ordinal);
+        using RawStream third = await RawStream.OpenAsync(server.Address, RawStream.Hello("c"), "secret-two");
+        await third.CountAsync(third.Batch(0, 1, (0x5000, 1)));
+
+        await _database.AssertTrapsAsync(5);
+        Assert.Equal([("one", 4L), ("two", 1L)], await _database.RowsAsync<(string, long)>("SELECT token, new_sites FROM reheat_data.token_sites ORDER BY token"));
+        await RefusedAsync("token:one", "Tokens:MaxBatchRows", 3, 4);
+        await RefusedAsync("token:one", "Tokens:MaxNewSites", 4, 5);
+    }
+
+    [Fact]
+    public async Task One_wedge_does_not_take_all_names_of_targets()
+    {
+        await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { MaxNewTargets = 2 });
+        using (RawStream greedy = await RawStream.OpenAsync(server.Address, RawStream.Hello("greedy")))
+        {
+            await greedy.SendAsync(Naming(greedy, "lapic", "a", "b"));
+            Status end = await greedy.EndAsync();
+            Assert.Equal(StatusCode.ResourceExhausted, end.StatusCode);
+            Assert.Contains("of them 2 from wedge:greedy (Collector:MaxNewTargets)", end.Detail, StringComparison.Ordinal);
+        }
+        using RawStream modest = await RawStream.OpenAsync(server.Address, RawStream.Hello("modest"));
+        await modest.CountAsync(Naming(modest, "a", "c", "d"));
+
+        static Batch Naming(RawStream stream, params string[] targets)
+        {
+            Batch batch = stream.Batch(0, 1, (0x1000, 1));
+            batch.NewSites.NewKinds.Clear();
+            foreach (string target in targets)
+            {
+                SiteKind kind = RawStream.Kind();
+                kind.Target = target;
+                batch.NewSites.NewKinds.Add(kind);
+            }
+            return batch;
+        }
+    }
+
+    [Fact]
+    public async Task What_open_streams_count_is_limited_and_room_comes_back_with_those_that_end()
+    {
+        await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { MaxKeys = 2 });
+        using RawStream one = await RawStream.OpenAsync(server.Address, RawStream.Hello("one"));
+        await one.CountAsync(one.Batch(0, 2, (0x1000, 1), (0x2000, 1)));
+        using RawStream two = await RawStream.OpenAsync(server.Address, RawStream.Hello("two"));
+        await two.CountAsync(two.Batch(0, 1, (0x1000, 1)));
+        await two.SendAsync(two.Batch(1, 2, (0x3000, 1)));
+
+        Assert.Contains("count 2 distinct things: at most 2 (Collector:MaxKeys)", (await two.EndAsync()).Detail, StringComparison.Ordinal);
+        await RefusedAsync("wedge:two", "MaxKeys", 2, 3);
+        await one.CountAsync(one.Batch(2, 3, (0x2000, 1)));
+    }
+
+    [Fact]
+    public void Keys_go_back_with_their_table()
+    {
+        var budget = new KeyBudget(3);
+        Fill(budget);
+        Assert.Equal(3, budget.Held);
+
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+
+        Assert.Equal(0, budget.Held);
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static void Fill(KeyBudget budget)
+        {
+            var table = new KeyTable(budget);
+            int[] numbers = [.. Enumerable.Range(0, 5).Select(i => table.NumberOf(new CountKey(new SiteId(i), default, 4, 1, default), default))];
+            Assert.Equal([0, 1, 2, -1, -1], numbers);
+        }
     }
 
     [Fact]
@@ -133,6 +225,17 @@ public sealed class LimitTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_hello_whose_word_on_checksums_was_changed_is_found_out()
+    {
+        await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString);
+        IngestRequest request = IngestRequest.Parser.ParseFrom(MessageChecksum.Encode(new IngestRequest { Hello = RawStream.Hello("w", h => h.Checksums = true) }));
+        request.Hello.Checksums = false;
+        using RawStream stream = await RawStream.OpenWithAsync(server.Address, request);
+
+        Assert.Equal(StatusCode.DataLoss, (await stream.EndAsync()).StatusCode);
+    }
+
+    [Fact]
     public async Task A_request_whose_checksum_is_wrong_is_not_counted()
     {
         await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString);
@@ -147,6 +250,9 @@ public sealed class LimitTests : IAsyncLifetime
 
         static IngestRequest Checked(IngestRequest request) => IngestRequest.Parser.ParseFrom(MessageChecksum.Encode(request));
     }
+
+    private static TokenOptions Token(string name, string token) =>
+        new() { Name = name, Sha256 = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token))), MaxStreams = 1 };
 
     private Task RefusedAsync(string subject, string limit, long allowed, long asked) => Eventually.HoldsAsync(
         async () => (await _database.RowsAsync<(string, string, long, long)>("SELECT subject, limit_name, limit_value, last_value FROM reheat.refusals")).Contains((subject, limit, allowed, asked)),

@@ -27,6 +27,9 @@ internal sealed class WireRequest : IDisposable
     /// <summary>True if it carries a checksum, and the right one.</summary>
     public bool IsAsItWasSent => MessageChecksum.IsRight(_bytes.AsSpan(0, _length));
 
+    /// <summary>True if it is a hello with a checksum, whatever it says of the requests that follow: what it says may be what was changed.</summary>
+    public bool HelloHasChecksum { get; private set; }
+
     /// <summary>What it is.</summary>
     public Case Case { get; private set; }
 
@@ -82,6 +85,7 @@ internal sealed class WireRequest : IDisposable
     {
         Case = parsed.MessageCase;
         Hello = parsed.Hello;
+        HelloHasChecksum = parsed is { Hello: not null, Crc32: not 0 };
         SiteBytes = parsed.SiteBytes;
         Batch = parsed.Batch is { } batch ? WireBatch.Of(batch) : null;
     }
