@@ -49,7 +49,7 @@ class Tree:
                                "--", f"-j{os.cpu_count()}"], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"reheat make: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-        noise = [line for line in (done.stdout + done.stderr).splitlines() if "warning" in line.lower() or "orphan" in line]
+        noise = [line for line in (done.stdout + done.stderr).splitlines() if "warning" in line.lower() or "orphan section" in line]
         return json.loads(done.stdout[done.stdout.index("{"):]), report, noise
 
 

@@ -9,11 +9,11 @@ namespace Reheat.Loop.Tests.Crashes;
 
 /// <summary>
 /// Everything that can fail does, at random, while records flow: agent, collector and PostgreSQL are killed, alone and together, processes stand still, connections are cut,
-/// delayed, emptied and changed. Afterwards each record is counted once. REHEAT_FAULTS says how many faults (the long run: 200), REHEAT_SEED which.
+/// delayed, emptied and changed, the agent's disk is full, wall clocks jump. Afterwards each record is counted once. REHEAT_FAULTS says how many faults (the long run: 200), REHEAT_SEED which.
 /// </summary>
 public sealed class ChaosTests : IAsyncLifetime
 {
-    private const int ShortRun = 14; // each kind once
+    private const int ShortRun = 18; // each kind once
     private const int Sites = 100;
     private const ulong Code = 0x401000;
 
@@ -28,16 +28,20 @@ public sealed class ChaosTests : IAsyncLifetime
     private readonly List<string> _done = [];
     private PrivateCluster _cluster = null!;
     private FaultyProxy _proxy = null!;
+    private SmallDisk _disk = null!;
+    private FakeClock _agentClock = null!, _collectorClock = null!;
     private ReheatProcess _collector = null!, _agent = null!;
 
     private string Session => _scratch.File("session");
 
-    private string Spool => _scratch.File("spool");
+    private string Spool => Path.Combine(_scratch.File("disk"), "spool");
 
     public async ValueTask InitializeAsync()
     {
         _cluster = await PrivateCluster.StartAsync(_clusterDirectory, NullLogger.Instance, CancellationToken.None);
         _proxy = new FaultyProxy(_port, Seed);
+        _disk = new SmallDisk(_scratch.File("disk"), "8m");
+        (_agentClock, _collectorClock) = (new FakeClock(_scratch.File("agent-clock")), new FakeClock(_scratch.File("collector-clock")));
     }
 
     public async ValueTask DisposeAsync()
@@ -45,6 +49,9 @@ public sealed class ChaosTests : IAsyncLifetime
         await _proxy.DisposeAsync();
         _collector?.Dispose();
         _agent?.Dispose();
+        _disk?.Dispose();
+        _agentClock?.Dispose();
+        _collectorClock?.Dispose();
         await _cluster.DisposeAsync();
         Directory.Delete(_clusterDirectory, recursive: true);
         _scratch.Dispose();
@@ -63,8 +70,10 @@ public sealed class ChaosTests : IAsyncLifetime
             for (int i = 0; i < Faults; i++)
             {
                 (string name, Func<Task> fault) = faults[i < faults.Length ? i : _random.Next(faults.Length)];
+                var waited = System.Diagnostics.Stopwatch.StartNew();
                 await ComesThroughAsync($"before fault {i}, {name}");
                 _done.Add(name);
+                TestContext.Current.TestOutputHelper?.WriteLine($"{DateTime.Now:HH:mm:ss} waited {waited.Elapsed.TotalSeconds:0.0} s, now {name}");
                 await Task.Delay(_random.Next(400));
                 await fault();
                 if (_agent.HasExited) // what was broken on its way may look like a refusal; whoever runs an agent starts it again
@@ -81,8 +90,10 @@ public sealed class ChaosTests : IAsyncLifetime
             await using var database = new TestDatabase(_cluster.ConnectionString);
             Assert.Equal([(records, records, 0, 0)], await database.RowsAsync<(long, long, long, long)>("SELECT recorded, stored, dropped, pending FROM reheat.accounting"));
             await database.AssertTrapsAsync(records);
+            if (_collectorClock.Jumps > 0)
+                Assert.True(await database.ValueAsync<bool>("SELECT bool_or(bucket < now() - interval '2 days') FROM reheat_data.counts"), "the collector's clock jumped, and it shows");
             Assert.Equal(Enumerable.Range(0, Sites).ToDictionary(i => (long)Code + i, i => fed[i]), await database.ByAddressAsync());
-            Assert.Empty(Directory.EnumerateFiles(Spool, "*.spool*", SearchOption.AllDirectories));
+            Assert.Empty(_disk.Files("spool", "*.spool*"));
             Assert.InRange(_proxy.Changed, 1, int.MaxValue);
             TestContext.Current.TestOutputHelper?.WriteLine(
                 $"{_done.Count} faults: {string.Join(", ", _done.CountBy(d => d).OrderBy(d => d.Key).Select(d => $"{d.Value} × {d.Key}"))}; {records} records, {_proxy.Changed} bytes changed");
@@ -110,6 +121,10 @@ public sealed class ChaosTests : IAsyncLifetime
         ("collector away for long", AwayAsync),
         ("agent killed while the collector is away", async () => { await _collector.KillAsync(); await Task.Delay(700); await KillAgentAsync(); await Task.Delay(300); _collector = StartCollector(); }),
         ("collector killed while the network is lost", async () => { _proxy.Set(NetworkFault.Drop); await Task.Delay(200); await KillCollectorAsync(); await NetworkAsync(NetworkFault.Drop, 100); }),
+        ("agent's disk full while the collector is away", () => FullDiskAsync(killed: false)),
+        ("agent's disk full while the collector is away, and the agent killed", () => FullDiskAsync(killed: true)),
+        ("agent's clock jumps", () => JumpAsync(_agentClock)),
+        ("collector's clock jumps", () => JumpAsync(_collectorClock)),
         ("PostgreSQL killed while the collector is paused", async () => await Task.WhenAll(PauseAsync(_collector), KillDatabaseAsync())),
     ];
 
@@ -149,6 +164,29 @@ public sealed class ChaosTests : IAsyncLifetime
         Tool.Run("kill", "-STOP", process.Id.ToString(CultureInfo.InvariantCulture));
         await Task.Delay(200 + _random.Next(800));
         Tool.Run("kill", "-CONT", process.Id.ToString(CultureInfo.InvariantCulture));
+    }
+
+    private async Task FullDiskAsync(bool killed)
+    {
+        await _collector.KillAsync();
+        await Task.Delay(500);
+        _disk.Fill();
+        await Task.Delay(1_500); // the rings fill up as well
+        if (killed)
+        {
+            Assert.Contains("takes nothing", await _agent.SaidAsync(), StringComparison.Ordinal); // and kills it
+            _agent = StartAgent();
+        }
+        _collector = StartCollector();
+        await Task.Delay(_random.Next(1_500));
+        _disk.Empty();
+    }
+
+    // Far first, beyond what is kept by the minute; then by anything. Never so far that an epoch would be too old to be known.
+    private async Task JumpAsync(FakeClock clock)
+    {
+        clock.Jump(TimeSpan.FromSeconds(clock.Jumps == 0 ? -190_000 : _random.Next(2) == 0 ? _random.Next(-30, 30) : _random.Next(-200_000, 200_000)));
+        await Task.Delay(_random.Next(400));
     }
 
     private async Task AwayAsync()
@@ -201,11 +239,11 @@ public sealed class ChaosTests : IAsyncLifetime
     }
 
     private ReheatProcess StartCollector() =>
-        ReheatProcess.Start("up", "--listen", $"127.0.0.1:{_port}", "--database",
+        ReheatProcess.StartWith(_collectorClock, null, "up", "--listen", $"127.0.0.1:{_port}", "--database",
             new NpgsqlConnectionStringBuilder(_cluster.ConnectionString) { MaxPoolSize = 10 }.ConnectionString);
 
     private ReheatProcess StartAgent() =>
-        ReheatProcess.Start("agent", "--session", Session, "--wedge", "chaos", "--image", _image.Path, "-v", "--collector", $"http://127.0.0.1:{_proxy.Port}",
+        ReheatProcess.StartWith(_agentClock, _disk, "agent", "--session", Session, "--wedge", "chaos", "--image", _image.Path, "-v", "--collector", $"http://127.0.0.1:{_proxy.Port}",
             "--spool", Spool, "--spool-after", "0.3");
 
     private static int Setting(string name, int otherwise) =>

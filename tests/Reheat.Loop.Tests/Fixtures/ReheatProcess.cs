@@ -19,17 +19,26 @@ internal sealed class ReheatProcess : IDisposable
         _errors = process.StandardError.ReadToEndAsync();
     }
 
-    public static ReheatProcess Start(params IEnumerable<string> arguments) => Start(Path.Combine(AppContext.BaseDirectory, "reheat"), arguments);
+    public static ReheatProcess Start(params IEnumerable<string> arguments) => Start(Program, arguments);
+
+    /// <summary>Runs it with a wall clock of its own, on a disk of its own.</summary>
+    public static ReheatProcess StartWith(FakeClock clock, SmallDisk? disk, params IEnumerable<string> arguments)
+    {
+        string[] command = [.. disk?.Inside ?? [], Program, .. arguments];
+        return Start(command[0], command[1..], clock.Environment);
+    }
 
     /// <summary>Runs it where a directory is a file system of so many bytes, which no other process sees.</summary>
     public static ReheatProcess StartOnSmallDisk(string directory, string bytes, params IEnumerable<string> arguments)
     {
         Directory.CreateDirectory(directory);
         const string Script = "mount -t tmpfs -o size=\"$1\" none \"$2\" && shift 2 && exec \"$@\"";
-        return Start("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", Script, "sh", bytes, directory, Path.Combine(AppContext.BaseDirectory, "reheat"), .. arguments]);
+        return Start("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", Script, "sh", bytes, directory, Program, .. arguments]);
     }
 
-    private static ReheatProcess Start(string program, IEnumerable<string> arguments)
+    private static string Program => Path.Combine(AppContext.BaseDirectory, "reheat");
+
+    private static ReheatProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo("env") { RedirectStandardOutput = true, RedirectStandardError = true };
         // Tests that run in the background of a script were told to ignore SIGINT, and so would their children be.
@@ -40,6 +49,8 @@ internal sealed class ReheatProcess : IDisposable
         start.Environment["DOTNET_TieredPGO"] = "0";
         foreach (string variable in (string[])["FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR", "REHEAT_COLLECTOR", "DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION"])
             start.Environment.Remove(variable);
+        foreach ((string name, string value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
         return new ReheatProcess(Tool.Start(start));
     }
 
