@@ -3,7 +3,7 @@
 #
 #   tests/run.sh [--long]     --long: the full counts of boots (5 plain ones, 5 compared with QEMU's trace, 30 with four processors), a second
 #                             pass over 40 units of a kernel, every object of a kernel for "without a list no byte changes", and a kernel with
-#                             20,000 sites and all of its sensitive instructions annotated
+#                             20,000 sites and all of its sensitive instructions annotated; three random programs a compiler
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,7 +11,7 @@ readonly root
 boots=(REHEAT_EQUAL_BOOTS=2 REHEAT_SMP_BOOTS=3 REHEAT_PLAIN_BOOTS=2) long=0
 case ${1-} in
 '') ;;
---long) boots=(REHEAT_EQUAL_BOOTS=5 REHEAT_SMP_BOOTS=30 REHEAT_PLAIN_BOOTS=5) long=1 ;;
+--long) boots=(REHEAT_EQUAL_BOOTS=5 REHEAT_SMP_BOOTS=30 REHEAT_PLAIN_BOOTS=5) long=1 && export REHEAT_SEEDS=3 ;;
 -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0" && exit 0 ;;
 *) echo "usage: tests/run.sh [--long]" >&2 && exit 2 ;;
 esac
@@ -36,9 +36,10 @@ check() {
 
 # Adds up a suite's closing line: ours, or the test runner's "Total: N, Errors: N, Failed: N, Skipped: N".
 suite() {
-	local name=$1 status=0 counts began=$SECONDS
+	local name=$1 status=0 counts began=$SECONDS TIMEFORMAT='%U %S' spent
 	shift
-	"$@" >"$logs/$name.log" 2>&1 || status=$?
+	{ time "$@" >"$logs/$name.log" 2>&1; } 2>"$logs/$name.time" || status=$?
+	spent=$(awk 'END { printf "%d", $1 + $2 }' "$logs/$name.time")
 	counts=$(sed -n \
 		-e 's/\x1b\[[0-9;]*m//g' \
 		-e 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
@@ -56,11 +57,11 @@ suite() {
 	((status == 0 || $2 > 0)) || set -- "$1" 1 "$3"
 	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 	if (($2)); then
-		printf 'FAIL  %s: %d passed, %d failed, %d skipped (%d s)\n' "$name" "$1" "$2" "$3" $((SECONDS - began))
+		printf 'FAIL  %s: %d passed, %d failed, %d skipped (%d s, %d s of processors)\n' "$name" "$1" "$2" "$3" $((SECONDS - began)) "$spent"
 		grep -aE 'FAIL|\[FAIL\]|error' "$logs/$name.log" | head -n 40 || true
 		tail -n 40 "$logs/$name.log"
 	else
-		printf 'ok    %s: %d passed, %d skipped (%d s)\n' "$name" "$1" "$3" $((SECONDS - began))
+		printf 'ok    %s: %d passed, %d skipped (%d s, %d s of processors)\n' "$name" "$1" "$3" $((SECONDS - began)) "$spent"
 	fi
 }
 

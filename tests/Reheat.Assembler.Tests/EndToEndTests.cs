@@ -20,11 +20,13 @@ public sealed class EndToEndTests
                 "clang-14 -fno-integrated-as -O2 -fno-pie", "clang-14 -fno-integrated-as -O2 -g -fno-pie", "clang-14 -fno-integrated-as -Os -fno-pie -gdwarf-5",
                 "gcc -O2 -g -fno-asynchronous-unwind-tables", "gcc -O2 -fno-pic -mcmodel=kernel -mno-red-zone -g",
             ];
+            int perCompiler = int.TryParse(Environment.GetEnvironmentVariable("REHEAT_SEEDS"), out int seeds) ? seeds : 1;
             var data = new TheoryData<int, string>();
             for (int i = 0; i < compilers.Length; i++)
             {
                 data.Add(i, compilers[i]);
-                data.Add(100 + i, compilers[i]);
+                for (int further = 1; further < perCompiler; further++)
+                    data.Add((100 * further) + i, compilers[i]);
             }
             return data;
         }
