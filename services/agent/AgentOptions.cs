@@ -11,6 +11,9 @@ public sealed record AgentOptions
     /// <summary>The collector, for example <c>http://127.0.0.1:7420</c>.</summary>
     public required Uri Collector { get; init; }
 
+    /// <summary>Further collectors of the same database: where one fails the next is tried, round and round.</summary>
+    public IReadOnlyList<Uri> Fallbacks { get; init; } = [];
+
     /// <summary>The wedge's stable name, unique in the fleet.</summary>
     public required string Wedge { get; init; }
 

@@ -4,6 +4,7 @@ namespace Reheat.Agent;
 public sealed class AgentStatus
 {
     private long _seen, _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _lost, _reconnects;
+    private ulong _maxBatchRecords = 1 << 16;
     private volatile string _connection = "not connected yet";
 
     /// <summary>Records that the rings held so far, delivered or not.</summary>
@@ -41,6 +42,13 @@ public sealed class AgentStatus
     {
         get => _connection;
         internal set => _connection = value;
+    }
+
+    /// <summary>Records that the collector takes in a batch, as far as it has said: what is spooled must fit later.</summary>
+    internal ulong MaxBatchRecords
+    {
+        get => Volatile.Read(ref _maxBatchRecords);
+        set => Volatile.Write(ref _maxBatchRecords, value);
     }
 
     internal void SetSeen(ulong n) => Volatile.Write(ref _seen, (long)n);

@@ -95,7 +95,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
         var spooled = new SpooledSource(source, spool, cuts, images, spoolClock);
         var keeper = new SpoolKeeper(
             spooling, session, spooled, spool, cuts, spoolClock, () => IngestStream.HelloOf(options, spooled, images, agent: 0),
-            sites => new BatchCutter(images, [.. session.Info.Targets.Select(TargetNames.OfRegion)], _machine.Namer, sites, Status, log), _machine, clock, log);
+            sites => new BatchCutter(images, [.. session.Info.Targets.Select(TargetNames.OfRegion)], _machine.Namer, sites, Status, log), _machine, Status, clock, log);
         using var keeping = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Task keep = keeper.RunAsync(keeping.Token);
         try

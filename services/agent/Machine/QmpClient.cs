@@ -14,6 +14,9 @@ internal readonly record struct QmpEvent(string Name, string Reason);
 /// <summary>A connection to QEMU's monitor (QMP over a Unix socket). One command at a time; events go to a channel.</summary>
 internal sealed class QmpClient : IAsyncDisposable
 {
+    // A QEMU that is stopped, by a debugger or a signal, answers nothing: targets are named later then, and records go on.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
     private readonly Socket _socket;
     private readonly StreamReader _reader;
     private readonly Stream _stream;
@@ -71,7 +74,12 @@ internal sealed class QmpClient : IAsyncDisposable
             JsonObject answer;
             try
             {
-                answer = await _answers.Reader.ReadAsync(CancellationToken.None);
+                answer = await _answers.Reader.ReadAsync(CancellationToken.None).AsTask().WaitAsync(Patience, CancellationToken.None);
+            }
+            catch (TimeoutException e)
+            {
+                _socket.Dispose(); // an answer that comes yet would be taken for another command's
+                throw new IOException($"the monitor did not answer {command} within {Patience.TotalSeconds} s", e);
             }
             catch (ChannelClosedException e)
             {

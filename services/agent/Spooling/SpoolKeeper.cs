@@ -12,10 +12,8 @@ namespace Reheat.Agent.Spooling;
 /// </summary>
 internal sealed class SpoolKeeper(
     SpoolOptions options, WedgeSession session, SpooledSource source, Spool spool, SentCuts cuts, SpoolClock clock, Func<Hello> hello,
-    Func<StreamSites, BatchCutter> cutter, MachineWatch machine, TimeProvider time, ILogger log)
+    Func<StreamSites, BatchCutter> cutter, MachineWatch machine, AgentStatus status, TimeProvider time, ILogger log)
 {
-    private const ulong BatchRecords = 1 << 16;
-
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
     private (StreamSites Sites, BatchCutter Cutter)? _cutter;
@@ -74,7 +72,7 @@ internal sealed class SpoolKeeper(
                     break;
                 if (_cutter is not { } current || current.Sites != sites)
                     _cutter = current = (sites, cutter(sites));
-                to = cuts.FirstWithin(source.Epoch, ring.Ring, from, ring.EndOfBatch(from, head, BatchRecords));
+                to = cuts.FirstWithin(source.Epoch, ring.Ring, from, ring.EndOfBatch(from, head, status.MaxBatchRecords));
                 if (!spool.Append(clock.Stamp(current.Cutter.Cut(ring.File, from, to), ring.AgeOf(from))))
                     break;
             }

@@ -9,7 +9,7 @@ namespace Reheat.Agent.Streaming;
 
 /// <summary>One stream to the collector, from hello to its end. After a failure a new one begins at the marks of its welcome.</summary>
 internal sealed class IngestStream(
-    AgentOptions options, ITraceSource source, ImageTable images, AgentStatus status, Refusals refusals, ulong agent, TimeProvider clock, ILogger log)
+    AgentOptions options, Uri address, ITraceSource source, ImageTable images, AgentStatus status, Refusals refusals, ulong agent, TimeProvider clock, ILogger log)
 {
     private sealed class RingState(ITraceRing ring)
     {
@@ -55,7 +55,7 @@ internal sealed class IngestStream(
             await DrainAsync();
             return done;
         }
-        catch (Exception e) when (e is InvalidOperationException or IOException or HttpRequestException && !cancel.IsCancellationRequested)
+        catch (Exception e) when (!cancel.IsCancellationRequested && (e is IOException or HttpRequestException || (e is InvalidOperationException && HasEnded(call))))
         {
             // Writing to a call that has ended says only that, or that the connection is gone; the call's status, if it has one, says why.
             throw await ExplainAsync(new RpcException(StatusOf(call, e)));
@@ -81,19 +81,23 @@ internal sealed class IngestStream(
             : new BatchRefusedException(refusals.Careful ? (_lastBatch.Ring, _lastBatch.From, _lastBatch.To) : null, e.Status.Detail);
     }
 
-    private static Status StatusOf(AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call, Exception failure)
+    private static bool HasEnded(AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call)
     {
         try
         {
-            Status status = call.GetStatus();
-            if (status.StatusCode != StatusCode.OK)
-                return status;
+            call.GetStatus();
+            return true;
         }
         catch (InvalidOperationException)
         {
-            // It has not ended yet.
+            return false;
         }
-        return new Status(StatusCode.Unavailable, failure.Message, failure);
+    }
+
+    private static Status StatusOf(AsyncDuplexStreamingCall<IngestRequest, IngestResponse> call, Exception failure)
+    {
+        Status status = HasEnded(call) ? call.GetStatus() : Status.DefaultSuccess;
+        return status.StatusCode != StatusCode.OK ? status : new Status(StatusCode.Unavailable, failure.Message, failure);
     }
 
     private Metadata? Headers() => options.Token is { } token ? new Metadata { { "authorization", $"Bearer {token}" } } : null;
@@ -131,6 +135,7 @@ internal sealed class IngestStream(
         if (welcome.Limits is { } limits)
         {
             _maxRecords = Math.Clamp(limits.MaxBatchRows, 1, (ulong)options.MaxBatchRecords);
+            status.MaxBatchRecords = _maxRecords;
             // One look may add a window of batches, each with no more new sites than records.
             _maxSites = Math.Max(1, (int)(limits.MaxSites / 2));
         }
@@ -146,7 +151,7 @@ internal sealed class IngestStream(
         if (options.RefuseUnknownSession && known == 0 && before > 0)
         {
             throw new AgentException(
-                $"the collector at {options.Collector} knows nothing of epoch {source.Epoch:x16} of wedge {options.Wedge}, though {before:N0} records of it were acknowledged before — " +
+                $"the collector at {address} knows nothing of epoch {source.Epoch:x16} of wedge {options.Wedge}, though {before:N0} records of it were acknowledged before — " +
                 "was it delivered under another --wedge name? If the database was replaced, --force goes on and counts them as lost")
             { IsMisdirected = true };
         }
@@ -157,7 +162,7 @@ internal sealed class IngestStream(
         source.Begin(_rings.Select(r => (r.Ring, r.Next)));
         _welcomed = true;
         status.Connection = "connected";
-        Log.StreamOpen(log, options.Wedge, options.Collector, source.Epoch, _rings.Length);
+        Log.StreamOpen(log, options.Wedge, address, source.Epoch, _rings.Length);
 
         ulong MarkOf(RingState state) => welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;
     }

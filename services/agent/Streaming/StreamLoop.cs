@@ -28,46 +28,63 @@ internal sealed class StreamLoop(
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task RunAsync(CancellationToken cancel)
     {
-        using GrpcChannel channel = GrpcChannel.ForAddress(options.Collector, new GrpcChannelOptions
+        Uri[] collectors = [options.Collector, .. options.Fallbacks];
+        var channels = new GrpcChannel?[collectors.Length];
+        try
         {
-            HttpHandler = new SocketsHttpHandler
-            {
-                // A collector that vanished without closing is found out.
-                KeepAlivePingDelay = TimeSpan.FromSeconds(20),
-                KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
-                EnableMultipleHttp2Connections = true,
-            },
-            DisposeHttpClient = true,
-        });
-        CallInvoker collector = channel.CreateCallInvoker();
+            await RunAsync(collectors, i => (channels[i] ??= Connect(collectors[i])).CreateCallInvoker(), cancel);
+        }
+        finally
+        {
+            foreach (GrpcChannel? channel in channels)
+                channel?.Dispose();
+        }
+    }
+
+    private static GrpcChannel Connect(Uri collector) => GrpcChannel.ForAddress(collector, new GrpcChannelOptions
+    {
+        HttpHandler = new SocketsHttpHandler
+        {
+            // A collector that vanished without closing is found out.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(20),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
+            EnableMultipleHttp2Connections = true,
+        },
+        DisposeHttpClient = true,
+    });
+
+    private async Task RunAsync(Uri[] collectors, Func<int, CallInvoker> invokerOf, CancellationToken cancel)
+    {
         var refusals = new Refusals();
         TimeSpan delay = FirstRetry;
         int refused = 0;
-        while (true)
+        for (int at = 0; ; at++)
         {
+            Uri collector = collectors[at % collectors.Length];
             long acknowledged = status.Acknowledged;
             string reason;
             try
             {
                 source.FindRings(); // those that came while the collector was away
-                var stream = new IngestStream(options, source, images, status, refusals, _agent, clock, log);
-                if (await stream.RunAsync(collector, cancel))
+                var stream = new IngestStream(options, collector, source, images, status, refusals, _agent, clock, log);
+                if (await stream.RunAsync(invokerOf(at % collectors.Length), cancel))
                     return;
-                continue; // new rings: a new hello
+                at--; // new rings: a new hello, to the same
+                continue;
             }
             catch (RpcException e) when (!cancel.IsCancellationRequested)
             {
                 // What a broken connection makes of a request may be refused for anything; what is wrong with the request itself is so each time.
                 refused = status.Acknowledged == acknowledged && IsRefusal(e.StatusCode) ? refused + 1 : 0;
                 if (refused == BelievedRefusals)
-                    throw new AgentException($"the collector at {options.Collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
+                    throw new AgentException($"the collector at {collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
                 status.Connection = e.Status.Detail;
-                reason = $"{options.Collector}: {e.StatusCode}: {e.Status.Detail}";
+                reason = $"{collector}: {e.StatusCode}: {e.Status.Detail}";
             }
             catch (BatchRefusedException e)
             {
                 status.Connection = e.Message;
-                reason = $"{options.Collector} refused a batch: {e.Message}";
+                reason = $"{collector} refused a batch: {e.Message}";
                 if (refusals.Refused(e) is { } gone)
                     Log.GivenUp(log, gone.Ring, gone.From, gone.To, e.Message);
             }
@@ -88,7 +105,10 @@ internal sealed class StreamLoop(
             {
                 Log.StreamStillLost(log, options.Wedge, reason, delay.TotalSeconds);
             }
+            // Where there are others, all of them are asked before it waits longer.
             await Task.Delay(delay, clock, cancel);
+            if ((at + 1) % collectors.Length != 0)
+                continue;
             delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, LastRetry.Ticks));
         }
     }

@@ -77,13 +77,20 @@ internal static class AgentCommand
         HelpName = "FILE",
     };
 
+    private static readonly Option<Uri[]> Fallbacks = new("--fallback")
+    {
+        Description = "Another collector of the same database, taken where the one before fails. May be repeated.",
+        HelpName = "URL",
+        CustomParser = CommonOptions.ParseUris,
+    };
+
     private static readonly Option<bool> Verbose = new("--verbose", "-v") { Description = "Log what the agent does." };
 
     public static Command Create()
     {
         var command = new Command("agent", "Stream a wedge's session to the collector until the wedge has ended and all is delivered. May be killed and started again at any time.")
         {
-            Session, WedgeName, Images, Monitor, SpoolDirectory, SpoolSize, SpoolAfter, Sync, TokenFile, Ended, Force, Verbose, CommonOptions.Json,
+            Session, WedgeName, Images, Monitor, Fallbacks, SpoolDirectory, SpoolSize, SpoolAfter, Sync, TokenFile, Ended, Force, Verbose, CommonOptions.Json,
         };
         command.SetHandler(RunAsync);
         return command;
@@ -106,6 +113,7 @@ internal static class AgentCommand
         {
             Session = session,
             Collector = connection.Collector,
+            Fallbacks = parsed.GetValue(Fallbacks) ?? [],
             Wedge = parsed.GetValue(WedgeName) is { Length: > 0 } name ? name : $"{Environment.MachineName}/{Path.GetFileName(session)}",
             Images = images,
             MonitorSocket = monitor,

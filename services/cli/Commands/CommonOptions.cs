@@ -16,14 +16,19 @@ internal static class CommonOptions
     {
         Description = "The collector's URL. Default: $REHEAT_COLLECTOR, or " + DefaultCollector + ".",
         HelpName = "URL",
-        CustomParser = result =>
-        {
-            if (Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https")
-                return uri;
-            result.AddError($"--collector {result.Tokens[0].Value}: expected a URL such as {DefaultCollector}");
-            return null;
-        },
+        CustomParser = result => UriOf(result, result.Tokens[0].Value),
     };
+
+    /// <summary>Reads URLs of collectors.</summary>
+    public static Uri[] ParseUris(ArgumentResult result) => [.. result.Tokens.Select(t => UriOf(result, t.Value)).OfType<Uri>()];
+
+    private static Uri? UriOf(ArgumentResult result, string text)
+    {
+        if (Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https")
+            return uri;
+        result.AddError($"{(result.Parent as OptionResult)?.Option.Name ?? Collector.Name} {text}: expected a URL such as {DefaultCollector}");
+        return null;
+    }
 
     public static Option<bool> Json { get; } = new("--json") { Description = "Print one JSON document instead of a table." };
 

@@ -80,6 +80,29 @@ public sealed class LeaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_agent_with_two_collectors_goes_to_the_other_when_one_fails_and_back()
+    {
+        using var scratch = new Scratch();
+        int port = LoopServer.FreePort();
+        var second = new Uri($"http://127.0.0.1:{port}");
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(scratch.File("session"));
+        await wedge.PushAsync(0x401000, repeat: 3);
+        LoopServer first = await LoopServer.StartAsync(_database.ConnectionString);
+        await using (var agent = new RunningAgent(second, scratch.File("session"), TestImage.Get().Loaded(), change: o => o with { Fallbacks = [first.Address] }))
+        {
+            await agent.AcknowledgedAsync(3); // the one that it asks first is not there
+            await first.DisposeAsync();
+            await wedge.PushAsync(0x401000, repeat: 4);
+            await using LoopServer there = await LoopServer.StartAsync(_database.ConnectionString, port);
+            await agent.AcknowledgedAsync(7);
+            await wedge.CloseAsync();
+            await agent.DeliveredAsync();
+        }
+
+        await _database.AssertTrapsAsync(7);
+    }
+
+    [Fact]
     public async Task A_stream_that_is_heard_of_keeps_its_lease()
     {
         await using LoopServer shortLease = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { Lease = TimeSpan.FromSeconds(1) });
