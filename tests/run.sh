@@ -103,6 +103,13 @@ kernel_lane() {
 	join loop-lane "$loop"
 }
 
+# What needs the programs and no kernel.
+tools_lane() {
+	suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
+	suite wedge tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits tables ends conformance
+	suite user tests/user/run.py --prefix "$install"
+}
+
 # Mostly make, one after the other: boots of others fit between.
 loop_lane() { suite guest-second env "${boots[@]}" tests/guest/run.py --reheat "$install/bin/reheat" second; }
 
@@ -129,13 +136,13 @@ if ((failed)); then
 fi
 touch "$logs/installed"
 
+lane tools-lane tools_lane
+tools=$!
 check compose env REHEAT_DB_PASSWORD=check docker-compose config -q
 check format dotnet format Reheat.slnx --verify-no-changes --no-restore
 for project in Core Assembler Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
-suite wedge tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits tables ends conformance
-suite user tests/user/run.py --prefix "$install"
-suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
+join tools-lane "$tools"
 join kernel-lane "$kernel"
 finish

@@ -4,21 +4,27 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 # A shell's background jobs ignore Ctrl-C, and so would every program that is started here; some are there to be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SLOW = 5
+
 passed = failed = skipped = 0
+last = time.monotonic()
 
 
 def ok(name, condition, detail=""):
-    global passed, failed
+    global passed, failed, last
+    took, last = time.monotonic() - last, time.monotonic()
+    after = f"  (after {took:.0f} s)" if took >= SLOW else ""
     if condition:
         passed += 1
-        print(f"ok    {name}")
+        print(f"ok    {name}{after}")
     else:
         failed += 1
-        print(f"FAIL  {name}  {detail}")
+        print(f"FAIL  {name}  {detail}{after}")
     sys.stdout.flush()
     return bool(condition)
 

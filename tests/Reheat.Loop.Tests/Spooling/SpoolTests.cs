@@ -78,6 +78,26 @@ public sealed class SpoolTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_spooled_fits_what_the_collector_takes_in_a_batch()
+    {
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(Session, capacity: 1 << 10);
+        await using RunningAgent agent = Agent();
+        await using (await LoopServer.StartAsync(_database.ConnectionString, _port, change: o => o with { MaxBatchRows = 10 }))
+        {
+            await wedge.FeedAsync(1, 100, Code, step: 1, Sites);
+            await agent.AcknowledgedAsync(100); // it has heard of the limit
+        }
+        await wedge.FeedAsync(2, 5_000, Code, step: 1, Sites);
+        await SpooledAsync(agent);
+        await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, _port, change: o => o with { MaxBatchRows = 10 });
+        await wedge.CloseAsync();
+        await agent.DeliveredAsync();
+
+        await AssertFedAsync(5_100);
+        Assert.Empty(await _database.RowsAsync<string>("SELECT reason FROM reheat.drops"));
+    }
+
+    [Fact]
     public async Task A_full_spool_drops_its_oldest_and_the_drops_add_up()
     {
         using WedgeProcess wedge = await WedgeProcess.StartAsync(Session, capacity: 1 << 10);
