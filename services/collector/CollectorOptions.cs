@@ -102,6 +102,7 @@ public sealed record CollectorOptions
             Require(token.Sha256.Length == 64 && token.Sha256.All(char.IsAsciiHexDigit), "Tokens:Sha256", token.Sha256, $"token {token.Name}: expected 64 hexadecimal digits: printf %s TOKEN | sha256sum");
             Require(token is { MaxStreams: >= 0, MaxRecordsPerSecond: >= 0, MaxBatchRows: >= 0, MaxImages: >= 0, MaxSites: >= 0, MaxNewSites: >= 0 }, "Tokens", token.Name, "limits are 0 (none) or more");
         }
+        Require(Tokens.Select(t => t.Name).Distinct().Count() == Tokens.Count, "Tokens:Name", Tokens.Count, "two tokens have one name: what each adds is kept by name");
         Require(Tokens.Select(t => t.Sha256.ToUpperInvariant()).Distinct().Count() == Tokens.Count, nameof(Tokens), Tokens.Count, "a token stands there twice");
         Require(MaxTargets is >= 1 and <= short.MaxValue, nameof(MaxTargets), MaxTargets, "expected 1 to 32,767");
         Require(MaxNewTargets >= 1, nameof(MaxNewTargets), MaxNewTargets, "expected at least 1");

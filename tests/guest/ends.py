@@ -58,7 +58,8 @@ def all(guest):
         session = os.path.join(loop.directory, "session")
         run = loop.begin("--session", session)
         loop.recording(session)
-        time.sleep(2)
+        check.ok("QEMU dies: the kernel runs by then", loop.boots(), loop.console)
+        time.sleep(1)
         check.run("pkill", "-SEGV", "-P", str(run.pid), "qemu-system")
         status, result, errors = loop.end(run)
         if check.equal("QEMU dies: exit", status, 8):

@@ -109,6 +109,16 @@ class Loop:
                 raise RuntimeError(f"{session}: no ring within a minute")
             time.sleep(0.05)
 
+    def boots(self):
+        """Waits until the kernel says its first word."""
+        for _ in range(1200):
+            if os.path.exists(self.console):
+                with open(self.console, "rb") as console:
+                    if b"Linux version" in console.read():
+                        return True
+            time.sleep(0.05)
+        return False
+
     def end(self, process):
         """(exit code, what it printed as JSON or None, standard error)"""
         out, err = process.communicate(timeout=SECONDS)

@@ -33,7 +33,7 @@ def boot(build, out, processors, options, further=()):
             log.seek(0)
             return status, log.read().decode(errors="replace"), session.Session(build, directory)
 
-    return session.survived(once)
+    return session.survived(once, processors)
 
 
 def equal(build, out, number):

@@ -119,7 +119,7 @@ def compare(build, out, processors):
         with open(boot.path("console"), errors="replace") as console:
             return boot.status, console.read(), boot
 
-    _, text, boot = session.survived(once)
+    _, text, boot = session.survived(once, processors)
     name = f"Linux, {processors} processors"
     check.ok(f"{name}: the guest's last word", boot.status == 0 and "reheat: done\n" in text.replace("\r", ""), text[-1000:])
     counters = boot.session.counters()

@@ -14,8 +14,8 @@ internal readonly record struct QmpEvent(string Name, string Reason);
 /// <summary>A connection to QEMU's monitor (QMP over a Unix socket). One command at a time; events go to a channel.</summary>
 internal sealed class QmpClient : IAsyncDisposable
 {
-    // A QEMU that is stopped, by a debugger or a signal, answers nothing: targets are named later then, and records go on.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    // A QEMU that is stopped, by a debugger or a signal, answers nothing, and records must not wait for it for ever.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Socket _socket;
     private readonly StreamReader _reader;
@@ -46,7 +46,7 @@ internal sealed class QmpClient : IAsyncDisposable
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancel);
             var client = new QmpClient(socket);
-            if (await client._reader.ReadLineAsync(cancel) is null)
+            if (await GreetingAsync(client, cancel) is null)
                 throw new IOException($"{socketPath}: the monitor closed the connection without a greeting");
             client._reading = client.ReadAsync();
             await client.ExecuteAsync("qmp_capabilities", null, cancel);
@@ -56,6 +56,21 @@ internal sealed class QmpClient : IAsyncDisposable
         {
             socket.Dispose();
             throw;
+        }
+    }
+
+    // One that serves another client does not greet either.
+    private static async Task<string?> GreetingAsync(QmpClient client, CancellationToken cancel)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        patience.CancelAfter(Patience);
+        try
+        {
+            return await client._reader.ReadLineAsync(patience.Token);
+        }
+        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        {
+            throw new IOException($"the monitor did not greet within {Patience.TotalSeconds} s: QEMU is stopped, or another client has it", e);
         }
     }
 

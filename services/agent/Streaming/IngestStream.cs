@@ -70,10 +70,10 @@ internal sealed class IngestStream(
         }
     }
 
-    /// <summary>A stream that ends with INVALID_ARGUMENT while batches are under way ends for one of them; while careful, for the one.</summary>
+    /// <summary>A stream that ends with INVALID_ARGUMENT or RESOURCE_EXHAUSTED while batches are under way ends for one of them; while careful, for the one.</summary>
     private async Task<Exception> ExplainAsync(RpcException e)
     {
-        if (e.StatusCode != StatusCode.InvalidArgument || !_welcomed)
+        if (e.StatusCode is not (StatusCode.InvalidArgument or StatusCode.ResourceExhausted) || !_welcomed)
             return e;
         await DrainAsync(); // what was acknowledged before is not it
         return _underWay.Count == 0
@@ -134,10 +134,10 @@ internal sealed class IngestStream(
         _keepAlive = TimeSpan.FromSeconds(Math.Max(welcome.LeaseSeconds, 1) / 3.0);
         if (welcome.Limits is { } limits)
         {
-            _maxRecords = Math.Clamp(limits.MaxBatchRows, 1, (ulong)options.MaxBatchRecords);
-            status.MaxBatchRecords = _maxRecords;
-            // One look may add a window of batches, each with no more new sites than records.
+            // A batch names no more new sites than it has records: from half of what the stream may name it cannot go beyond it.
             _maxSites = Math.Max(1, (int)(limits.MaxSites / 2));
+            _maxRecords = Math.Clamp(Math.Min(limits.MaxBatchRows, (ulong)_maxSites), 1, (ulong)options.MaxBatchRecords);
+            status.MaxBatchRecords = _maxRecords;
         }
         _rings = [.. source.Rings.Select(r => new RingState(r))];
         ulong lost = 0, before = 0, known = 0;
@@ -200,7 +200,7 @@ internal sealed class IngestStream(
 
     private async Task SendRingAsync(RingState state, IClientStreamWriter<IngestRequest> requests, bool last, CancellationToken cancel)
     {
-        while (state.Next < state.Sampled)
+        while (state.Next < state.Sampled && _sites.Count <= _maxSites)
         {
             await RoomAsync(cancel);
             ulong to = state.Ring.EndOfBatch(state.Next, state.Sampled, refusals.Careful ? refusals.MaxRecords : _maxRecords);

@@ -45,7 +45,8 @@ internal sealed class StreamLoop(
     {
         HttpHandler = new SocketsHttpHandler
         {
-            // A collector that vanished without closing is found out.
+            // A machine that is off answers nothing; and a collector that vanished without closing is found out.
+            ConnectTimeout = TimeSpan.FromSeconds(10),
             KeepAlivePingDelay = TimeSpan.FromSeconds(20),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
             EnableMultipleHttp2Connections = true,
@@ -57,17 +58,18 @@ internal sealed class StreamLoop(
     {
         var refusals = new Refusals();
         TimeSpan delay = FirstRetry;
-        int refused = 0;
+        int[] refused = new int[collectors.Length];
         for (int at = 0; ; at++)
         {
-            Uri collector = collectors[at % collectors.Length];
+            int which = at % collectors.Length;
+            Uri collector = collectors[which];
             long acknowledged = status.Acknowledged;
             string reason;
             try
             {
                 source.FindRings(); // those that came while the collector was away
                 var stream = new IngestStream(options, collector, source, images, status, refusals, _agent, clock, log);
-                if (await stream.RunAsync(invokerOf(at % collectors.Length), cancel))
+                if (await stream.RunAsync(invokerOf(which), cancel))
                     return;
                 at--; // new rings: a new hello, to the same
                 continue;
@@ -75,8 +77,10 @@ internal sealed class StreamLoop(
             catch (RpcException e) when (!cancel.IsCancellationRequested)
             {
                 // What a broken connection makes of a request may be refused for anything; what is wrong with the request itself is so each time.
-                refused = status.Acknowledged == acknowledged && IsRefusal(e.StatusCode) ? refused + 1 : 0;
-                if (refused == BelievedRefusals)
+                if (status.Acknowledged > acknowledged)
+                    Array.Clear(refused);
+                refused[which] = IsRefusal(e.StatusCode) ? refused[which] + 1 : 0;
+                if (refused[which] == BelievedRefusals)
                     throw new AgentException($"the collector at {collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
                 status.Connection = e.Status.Detail;
                 reason = $"{collector}: {e.StatusCode}: {e.Status.Detail}";

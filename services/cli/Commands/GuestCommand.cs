@@ -266,9 +266,9 @@ internal static class GuestCommand
     /// <summary>How QEMU ended, if not well. .NET reports a signal as 128 and its number.</summary>
     private static string QemuEnd(int exitCode) => exitCode switch
     {
-        128 + 11 => "QEMU died of SIGSEGV. With several processors on threads of their own, QEMU 7.2 does so now and then, with a plugin or without: "
+        128 + 11 => "QEMU died of SIGSEGV (exit code 139). With several processors on threads of their own, QEMU 7.2 does so now and then, with a plugin or without: "
             + "-accel tcg,thread=single does not (services/wedges/qemu/README.md). What the rings held is counted",
-        > 128 => $"QEMU died of signal {exitCode - 128}",
+        > 128 and <= 128 + 64 => $"QEMU ended with exit code {exitCode}: signal {exitCode - 128}, unless the guest chose it",
         _ => $"QEMU ended with exit code {exitCode}",
     };
 }

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Grpc.Core;
 using Npgsql;
 using Reheat.Collector.Health;
+using Reheat.Collector.Limits;
 using Reheat.Core;
 using Reheat.Store.Ingest;
 using Reheat.V1;
@@ -13,7 +14,7 @@ namespace Reheat.Collector.Ingest;
 /// database slows the streams down by flow control and never grows memory.
 /// </summary>
 internal sealed class Committer(
-    IngestStore ingest, SiteStore sites, TargetStore targets, KeyTables keys, LeaseKeeper streams, ServiceHealth health, CollectorOptions options,
+    IngestStore ingest, SiteStore sites, TargetStore targets, KeyTables keys, LeaseKeeper streams, Admission admission, ServiceHealth health, CollectorOptions options,
     TimeProvider clock, ILogger<Committer> log)
     : BackgroundService
 {
@@ -23,22 +24,25 @@ internal sealed class Committer(
     // What is known of instruction bytes is looked at anew after so long: the recompiler may have come to doubt them.
     private static readonly TimeSpan CodePeriod = TimeSpan.FromSeconds(30);
 
+    // Streams that may read while the queue is full or was a moment ago.
+    private const int TurnsAtATime = 64;
+
+    // How often a stream that waits is known to live.
+    private static readonly TimeSpan Told = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
 
     private readonly Channel<PendingBatch> _queue = Channel.CreateBounded<PendingBatch>(
         new BoundedChannelOptions(options.QueuedBatches) { SingleReader = true });
 
-    // Streams that may read while the queue is full or was a moment ago.
-    private const int TurnsAtATime = 64;
-
-    /// <summary>Why streams end when the database is found to be another one.</summary>
-    public static readonly Status Replaced = new(StatusCode.Unavailable, $"{new DatabaseReplacedException().Message} — connect again");
-
     private readonly SemaphoreSlim _turns = new(TurnsAtATime);
     private long _queuedRows;
     private TaskCompletionSource _halfFull = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Why streams end when the database is found to be another one.</summary>
+    public static Status Replaced { get; } = new(StatusCode.Unavailable, $"{new DatabaseReplacedException().Message} — connect again");
 
     /// <summary>Waits for room in the queue: for batches, and for the rows in them.</summary>
     public async ValueTask EnqueueAsync(PendingBatch batch, CancellationToken cancel)
@@ -47,7 +51,9 @@ internal sealed class Committer(
         {
             Task room = Volatile.Read(ref _room).Task;
             if (IsFull)
-                await room.WaitAsync(cancel);
+                await Task.WhenAny(room, Task.Delay(Told, clock, cancel));
+            cancel.ThrowIfCancellationRequested();
+            batch.Stream.LastHeard = clock.GetTimestamp(); // who is made to wait keeps its lease
         }
         Interlocked.Add(ref _queuedRows, batch.Batch.Rows.Length);
         try
@@ -64,8 +70,8 @@ internal sealed class Committer(
     }
 
     /// <summary>
-    /// Waits until a stream may read its next request. At once while there is room; beyond that a few at a time, so that flow control holds the others back and their requests
-    /// are not held here.
+    /// Waits until a stream may read its next request. At once while there is room; beyond that a few at a time, so that flow control holds back those that have much to say. What is
+    /// held here is no more than one request a stream, of those that were waiting for one when the room went.
     /// </summary>
     /// <param name="waiting">Called every now and then while it waits: who is made to wait keeps its lease.</param>
     /// <param name="cancel">Cancels.</param>
@@ -74,15 +80,17 @@ internal sealed class Committer(
     {
         if (!IsHalfFull)
             return null;
-        while (!await _turns.WaitAsync(TimeSpan.FromSeconds(1), cancel))
+        Task entered = _turns.WaitAsync(cancel);
+        while (await Task.WhenAny(entered, Task.Delay(Told, clock, cancel)) != entered && !cancel.IsCancellationRequested)
             waiting();
+        await entered;
         try
         {
             while (IsFull)
             {
                 Task room = Volatile.Read(ref _room).Task;
                 if (IsFull)
-                    await Task.WhenAny(room, Task.Delay(TimeSpan.FromSeconds(1), clock, cancel));
+                    await Task.WhenAny(room, Task.Delay(Told, clock, cancel));
                 cancel.ThrowIfCancellationRequested();
                 waiting();
             }
@@ -214,7 +222,7 @@ internal sealed class Committer(
             try
             {
                 if (!committed)
-                    await ingest.CommitAsync(batches, changed, cancel);
+                    admission.Added(await ingest.CommitAsync(batches, changed, cancel));
                 committed = true;
                 await LearnAsync(group, cancel);
                 if (attempt > 1)
@@ -228,6 +236,7 @@ internal sealed class Committer(
                 Log.DatabaseReplaced(log, e.Message);
                 keys.Clear();
                 targets.Forget();
+                admission.ForgetAdded();
                 streams.EndAll(Replaced);
                 foreach (PendingBatch pending in group)
                 {
@@ -241,8 +250,12 @@ internal sealed class Committer(
             {
                 if (group.Count > 1)
                 {
+                    // One of them may find another database, and end the streams of all.
                     foreach (PendingBatch pending in group)
-                        await CommitAsync([pending], cancel);
+                    {
+                        if (!pending.Stream.Ended.IsCompleted)
+                            await CommitAsync([pending], cancel);
+                    }
                     return;
                 }
                 IngestBatch batch = batches[0];

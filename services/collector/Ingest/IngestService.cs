@@ -86,7 +86,10 @@ internal sealed class IngestService(
         finally
         {
             if (session is not null)
+            {
+                session.Dictionary.Dispose();
                 await CloseAsync(session);
+            }
             admitted?.Dispose();
         }
     }
@@ -142,7 +145,7 @@ internal sealed class IngestService(
         }
         admitted.Added?.AtLeast(grant.TokenSites);
         int generation = keys.Generation;
-        var dictionary = new StreamDictionary(keys.Current, budget, [.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, lookUps, admitted.Limits);
+        var dictionary = new StreamDictionary(keys.Enter(), budget, [.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, lookUps, admitted.Limits);
         var session = new StreamSession(hello, grant, dictionary, options.MaxUnreadAnswers, admitted)
         {
             LastHeard = clock.GetTimestamp(),
@@ -166,10 +169,10 @@ internal sealed class IngestService(
 
     private async Task ReceiveAsync(StreamSession session, IAsyncStreamReader<WireRequest> requests, bool checksums, CancellationToken cancel)
     {
+        Action lives = () => session.LastHeard = clock.GetTimestamp();
         while (!session.Ended.IsCompleted)
         {
-            // What is read is held in memory: nothing is, while there is no room for what is in it.
-            using Committer.Turn? turn = await committer.TurnAsync(() => session.LastHeard = clock.GetTimestamp(), cancel);
+            using Committer.Turn? turn = await committer.TurnAsync(lives, cancel);
             Task<bool> next = requests.MoveNext(cancel);
             if (turn is not null && await Task.WhenAny(next, Task.Delay(Committer.Turn.Patience, cancel)) != next)
                 turn.Dispose();

@@ -6,33 +6,79 @@ namespace Reheat.Collector.Ingest;
 /// The table of keys that new streams use. One that is well filled is left to the streams that hold it and goes with the last of them. All that live share one
 /// budget, so that memory has a bound whatever streams name.
 /// </summary>
-/// <param name="budget">Keys of all tables that live.</param>
 internal sealed class KeyTables(KeyBudget budget)
 {
-    private const int WellFilled = 1_000_000;
+    private const int MostWellFilled = 1_000_000;
 
-    private volatile KeyTable _current = new(budget);
+    private readonly Lock _lock = new();
+    private readonly int _wellFilled = Math.Clamp(budget.Most / 4, 1, MostWellFilled);
+    private Use _current = new(budget);
     private int _generation;
 
-    /// <summary>Changes when the database is another one: what stands in tables of before is worth nothing.</summary>
+    /// <summary>Changes when the database is another one.</summary>
     public int Generation => Volatile.Read(ref _generation);
 
-    /// <summary>The table for a new stream.</summary>
-    public KeyTable Current
+    /// <summary>Takes the table for a new stream.</summary>
+    /// <returns>To be disposed of with the stream.</returns>
+    public Held Enter()
     {
-        get
+        lock (_lock)
         {
-            KeyTable current = _current;
-            if (current.Count >= WellFilled)
-                Interlocked.CompareExchange(ref _current!, new KeyTable(budget), current);
-            return _current;
+            if (_current.Table.Count >= _wellFilled)
+                Replace();
+            Use use = _current;
+            use.Streams++;
+            return new Held(use.Table, () => Leave(use));
         }
     }
 
-    /// <summary>Forgets everything: the database is another one.</summary>
+    /// <summary>Forgets everything: the database is another one, and what stands in tables of before is worth nothing.</summary>
     public void Clear()
     {
-        Interlocked.Increment(ref _generation);
-        _current = new KeyTable(budget);
+        lock (_lock)
+        {
+            Replace();
+            _generation++; // last: whoever reads the new one gets the new table
+        }
+    }
+
+    private void Leave(Use use)
+    {
+        lock (_lock)
+        {
+            if (--use.Streams > 0)
+                return;
+            if (use != _current)
+                budget.Return(use.Table.Count);
+            else if (use.Table.Count >= _wellFilled)
+                Replace();
+        }
+    }
+
+    private void Replace()
+    {
+        if (_current.Streams == 0)
+            budget.Return(_current.Table.Count);
+        _current = new Use(budget);
+    }
+
+    private sealed class Use(KeyBudget budget)
+    {
+        public KeyTable Table { get; } = new(budget);
+
+        public int Streams { get; set; }
+    }
+
+    /// <summary>One stream's hold of a table.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="leave">Called once.</param>
+    internal sealed class Held(KeyTable table, Action leave) : IDisposable
+    {
+        private Action? _leave = leave;
+
+        public KeyTable Table => table;
+
+        /// <inheritdoc/>
+        public void Dispose() => Interlocked.Exchange(ref _leave, null)?.Invoke();
     }
 }

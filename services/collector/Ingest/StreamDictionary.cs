@@ -11,10 +11,9 @@ namespace Reheat.Collector.Ingest;
 /// the table that all streams share, as ten thousand streams of one build name the same sites.
 /// </summary>
 internal sealed class StreamDictionary(
-    KeyTable keys, KeyBudget budget, IReadOnlyList<BuildId> images, TargetStore targets, LookUps lookUps, StreamLimits limits)
+    KeyTables.Held held, KeyBudget budget, IReadOnlyList<BuildId> images, TargetStore targets, LookUps lookUps, StreamLimits limits) : IDisposable
 {
     private const int MaxKinds = 4096;
-
 
     private readonly record struct Kind(Core.Operation Operation, byte Size, short Target, Core.Outcome Outcome);
 
@@ -24,17 +23,17 @@ internal sealed class StreamDictionary(
 
     public int Count { get; private set; }
 
-    public KeyTable Keys => keys;
+    public KeyTable Keys => held.Table;
 
     /// <summary>The key's number in the table.</summary>
     public int Number(int index) => _numbers[index];
 
     public Core.Outcome OutcomeOf(int index) => _outcomes[index];
 
-    public SiteRef Site(int index) => keys.Site(_numbers[index]);
+    public SiteRef Site(int index) => held.Table.Site(_numbers[index]);
 
     /// <summary>Appends entries.</summary>
-    /// <returns>Null, or what is wrong; nothing is appended then, and the stream cannot go on: later indexes would mean other sites.</returns>
+    /// <returns>Null, or what is wrong; the stream cannot go on then: later indexes would mean other sites.</returns>
     public async ValueTask<ColumnFault?> AppendAsync(SiteColumns columns, CancellationToken cancel)
     {
         int rows = columns.AddressDelta.Count;
@@ -47,18 +46,27 @@ internal sealed class StreamDictionary(
         if (columns.Image.Count != 0 && columns.Image.Count != rows)
             return new ColumnFault(StatusCode.InvalidArgument, $"new_sites.image has {columns.Image.Count} rows, address_delta has {rows}: leave it empty or fill every row");
         if (_kinds.Count + columns.NewKinds.Count > MaxKinds)
-            return new ColumnFault(StatusCode.ResourceExhausted, $"the stream names {_kinds.Count + columns.NewKinds.Count} kinds: at most {MaxKinds} a stream");
+        {
+            return ColumnFault.Limit(new StreamLimit(limits.Subject, nameof(MaxKinds), MaxKinds, "stream"), _kinds.Count + columns.NewKinds.Count,
+                $"the stream names {_kinds.Count + columns.NewKinds.Count} kinds: at most {MaxKinds} a stream");
+        }
 
         var kinds = new List<Kind>(columns.NewKinds.Count);
         foreach (SiteKind kind in columns.NewKinds)
         {
             if (Check(kind) is { } wrong)
                 return new ColumnFault(StatusCode.InvalidArgument, wrong);
-            string subject = limits.TokenSites?.Subject ?? limits.WedgeSites.Subject;
-            if ((targets.Find(kind.Target) ?? await lookUps.RunAsync(() => targets.GetOrAddAsync(kind.Target, subject, cancel), cancel)) is not { } target)
+            if (targets.Find(kind.Target) is not { } target)
             {
-                return ColumnFault.Limit(new StreamLimit(subject, "MaxTargets", targets.Limit, "database"), targets.Limit + 1,
-                    $"new_kinds.target \"{kind.Target}\" is new: the database takes at most {targets.Limit} target names (Collector:MaxTargets), of them {targets.LimitEach} from {subject} (Collector:MaxNewTargets)");
+                // Others may have asked for the same name while this one waited at the door.
+                TargetNumber found = await lookUps.RunAsync(
+                    async () => targets.Find(kind.Target) is { } known ? new TargetNumber(known) : await targets.GetOrAddAsync(kind.Target, limits.Subject, cancel), cancel);
+                if (found.Number is not { } number)
+                {
+                    var limit = found.IsOwnLimit ? new StreamLimit(limits.Subject, "MaxNewTargets", targets.LimitEach, "wedge or token") : new StreamLimit("database", "MaxTargets", targets.Limit, "database");
+                    return ColumnFault.Limit(limit, limit.Most + 1, $"new_kinds.target \"{kind.Target}\" is new, and there are {limit.Most} target names of {limit.Subject}: {limit}");
+                }
+                target = number;
             }
             kinds.Add(new Kind((Core.Operation)kind.Operation, (byte)kind.Size, target, (Core.Outcome)kind.Outcome));
         }
@@ -86,17 +94,21 @@ internal sealed class StreamDictionary(
             BuildId image = images[columns.Image.Count == 0 ? 0 : (int)columns.Image[i]];
             var site = new SiteRef(SiteId.Of(image, new ImageAddress(address)), image, new ImageAddress(address));
             Kind kind = _kinds[(int)columns.Kind[i]];
-            int number = keys.NumberOf(new CountKey(site.Site, kind.Operation, kind.Size, kind.Target, kind.Outcome), site);
+            int number = held.Table.NumberOf(new CountKey(site.Site, kind.Operation, kind.Size, kind.Target, kind.Outcome), site);
             if (number < 0)
             {
-                return ColumnFault.Limit(new StreamLimit(limits.WedgeSites.Subject, "MaxKeys", budget.Most, "collector"), budget.Held + 1,
-                    $"the streams of this collector count {budget.Held} distinct things: at most {budget.Most} (Collector:MaxKeys)");
+                // Not this stream's fault: it may come again when others have gone, or go to another collector.
+                var most = new StreamLimit("collector", "MaxKeys", budget.Most, "collector");
+                return ColumnFault.Limit(most, budget.Held + 1, $"the streams of this collector count {budget.Held} distinct things: {most}") with { Status = StatusCode.Unavailable };
             }
             _numbers[Count] = number;
             _outcomes[Count++] = kind.Outcome;
         }
         return null;
     }
+
+    /// <summary>Lets go of the table.</summary>
+    public void Dispose() => held.Dispose();
 
     private static string? Check(SiteKind kind) => kind switch
     {

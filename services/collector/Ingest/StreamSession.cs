@@ -16,6 +16,7 @@ internal sealed class StreamSession
     private readonly Channel<IngestResponse> _answers;
     private readonly int _maxUnread;
     private readonly BatchDecoder _decoder;
+    private readonly AddedSites? _addedByToken;
     private readonly Lock _askedLock = new();
     private readonly BitArray _named = new(0);
     private readonly BitArray _asked = new(0);
@@ -23,8 +24,6 @@ internal sealed class StreamSession
     private readonly TaskCompletionSource<Status> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _underWay;
     private volatile bool _inputEnded;
-
-    private readonly AddedSites? _addedByToken;
 
     public StreamSession(Hello hello, LeaseGrant grant, StreamDictionary dictionary, int maxUnread, Admitted admitted)
     {
@@ -130,7 +129,6 @@ internal sealed class StreamSession
         {
             case BatchFate.Counted or BatchFate.Duplicate:
                 AddedSites += batch.AddedSites;
-                _addedByToken?.Add(batch.AddedSites);
                 if (acknowledge)
                     Answer(new IngestResponse { Ack = new Ack { Ring = (uint)batch.Ring, Position = (ulong)batch.Mark } });
                 break;
@@ -210,7 +208,7 @@ internal sealed class StreamSession
         }
     }
 
-    /// <summary>Ends the stream from this side. Batches that wait for their commit are still decided.</summary>
+    /// <summary>Ends the stream from this side. Batches that wait for their commit are not counted any more: they will come again.</summary>
     public void End(Status reason)
     {
         _ended.TrySetResult(reason);

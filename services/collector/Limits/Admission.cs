@@ -25,10 +25,9 @@ internal sealed class Admission
     }
 
     private readonly RefusalCounts _refusals;
+    private readonly CollectorOptions _options;
     private readonly Dictionary<string, Holder> _tokens;
     private readonly Holder _all;
-
-    private readonly CollectorOptions _options;
 
     public Admission(CollectorOptions options, RefusalCounts refusals, TimeProvider clock)
     {
@@ -67,6 +66,20 @@ internal sealed class Admission
             if (token is not null)
                 Interlocked.Decrement(ref token.Streams);
         });
+    }
+
+    /// <summary>Takes note of what the database says that tokens have added.</summary>
+    public void Added(IReadOnlyList<(string Token, long Sites)> tokens)
+    {
+        foreach ((string name, long sites) in tokens)
+            _tokens.Values.FirstOrDefault(t => t.Name == name)?.Added.AtLeast(sites);
+    }
+
+    /// <summary>The database is another one: what was added to it is not known.</summary>
+    public void ForgetAdded()
+    {
+        foreach (Holder token in _tokens.Values)
+            token.Added.Forget();
     }
 
     private void Take(Holder holder, string limit, string subject, string message)
@@ -110,16 +123,16 @@ internal sealed class Admitted(string? token, RateLimit? rate, StreamLimits limi
     public void Dispose() => Interlocked.Exchange(ref _leave, null)?.Invoke();
 }
 
-/// <summary>Sites that streams with one token were the first to name: what the database says when a stream opens, and what this collector has counted since.</summary>
+/// <summary>Sites that streams with one token were the first to name, by what the database said last: when a stream opened, or in a commit that added some.</summary>
 internal sealed class AddedSites
 {
     private long _count;
 
     public long Count => Volatile.Read(ref _count);
 
-    public void Add(long sites) => Interlocked.Add(ref _count, sites);
+    public void Forget() => Volatile.Write(ref _count, 0);
 
-    /// <summary>Other collectors add as well: what they have committed is learned at each stream's opening.</summary>
+    /// <summary>What was said later may be known earlier; the count never falls.</summary>
     public void AtLeast(long sites)
     {
         for (long seen = Count; seen < sites;)

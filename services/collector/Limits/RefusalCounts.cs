@@ -15,6 +15,7 @@ internal sealed class RefusalCounts(RefusalStore store, TimeProvider clock, ILog
     private Dictionary<(string Subject, string Limit), RefusalRow> _rows = [];
 
     /// <summary>Counts a refusal.</summary>
+    /// <param name="exceeded">The limit, whose it is, and what was asked for.</param>
     public void Count(in ExceededLimit exceeded)
     {
         (string subject, string limit, long allowed, long asked) = exceeded;

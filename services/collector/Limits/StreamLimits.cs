@@ -1,17 +1,19 @@
 namespace Reheat.Collector.Limits;
 
 /// <summary>What one stream is held to: the collector's setting, or its token's where that is tighter.</summary>
+/// <param name="Subject">Whose it is: <c>token:NAME</c> where it has one, else <c>wedge:NAME</c>.</param>
 /// <param name="BatchRows">Rows of a batch.</param>
 /// <param name="Images">Images of the hello.</param>
 /// <param name="Sites">Distinct sites that the stream names.</param>
 /// <param name="WedgeSites">Sites that its wedge may be the first to name.</param>
 /// <param name="TokenSites">Sites that all streams with its token may be the first to name; null without a limit.</param>
-internal sealed record StreamLimits(StreamLimit BatchRows, StreamLimit Images, StreamLimit Sites, StreamLimit WedgeSites, StreamLimit? TokenSites)
+internal sealed record StreamLimits(string Subject, StreamLimit BatchRows, StreamLimit Images, StreamLimit Sites, StreamLimit WedgeSites, StreamLimit? TokenSites)
 {
     /// <summary>The limits of a wedge's stream.</summary>
     public static StreamLimits Of(CollectorOptions options, TokenOptions? token, string wedge)
     {
         return new StreamLimits(
+            token is null ? $"wedge:{wedge}" : $"token:{token.Name}",
             Tighter(nameof(options.MaxBatchRows), options.MaxBatchRows, token?.MaxBatchRows, "batch"),
             Tighter(nameof(options.MaxImages), options.MaxImages, token?.MaxImages, "stream"),
             Tighter(nameof(options.MaxSites), options.MaxSites, token?.MaxSites, "stream"),

@@ -23,8 +23,9 @@ public sealed class IngestStore(NpgsqlDataSource database)
     /// <param name="batches">The group.</param>
     /// <param name="changedImages">Images with sites or operations that this process has not counted before: their builds' lists are made anew.</param>
     /// <param name="cancel">Cancels; the fate of the batches is then unknown.</param>
+    /// <returns>Tokens whose streams were the first to name sites, and how many they are by now, over all collectors.</returns>
     /// <exception cref="DatabaseReplacedException">It is not the database that it was at the last commit; nothing was done.</exception>
-    public async Task CommitAsync(IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
+    public async Task<IReadOnlyList<(string Token, long Sites)>> CommitAsync(IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
     {
         try
         {
@@ -34,8 +35,9 @@ public sealed class IngestStore(NpgsqlDataSource database)
             (string? last, _identity) = (_identity, identity);
             if (last is not null && last != identity)
                 throw new DatabaseReplacedException();
-            await CommitAsync(connection, batches, changedImages, cancel);
+            IReadOnlyList<(string, long)> tokens = await CommitAsync(connection, batches, changedImages, cancel);
             _prepared.UnionWith(partitions);
+            return tokens;
         }
         catch
         {
@@ -45,20 +47,22 @@ public sealed class IngestStore(NpgsqlDataSource database)
         }
     }
 
-    private async Task CommitAsync(
+    private async Task<IReadOnlyList<(string, long)>> CommitAsync(
         NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, IReadOnlyCollection<BuildId> changedImages, CancellationToken cancel)
     {
         await using NpgsqlTransaction transaction = await MoveMarksAsync(connection, batches, cancel);
+        IReadOnlyList<(string, long)> tokens = [];
         IngestBatch[] counted = [.. batches.Where(b => b.Fate == BatchFate.Counted)];
         if (counted.Length > 0)
         {
             Credit(counted, await SiteStore.AddAsync(connection, [.. counted.SelectMany(b => b.NewKeys.Select(b.Keys.Site)).Distinct()], cancel));
             await CountStore.MergeAsync(connection, _fold.Fold(counted), cancel);
             await DropStore.AddAsync(connection, counted, cancel);
-            await MarkStore.CreditSitesAsync(connection, counted, cancel);
+            tokens = await MarkStore.CreditSitesAsync(connection, counted, cancel);
             await JobStore.QueueForImagesAsync(connection, changedImages, cancel);
         }
         await transaction.CommitAsync(cancel);
+        return tokens;
     }
 
     /// <summary>Begins the transaction, decides the fates, and moves the marks.</summary>

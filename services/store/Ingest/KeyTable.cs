@@ -4,7 +4,7 @@ namespace Reheat.Store.Ingest;
 /// What open streams count, as small numbers: a row of a batch costs no hashing, and ten thousand streams of one build share one copy of its keys.
 /// Numbers are for one table; it is given up as a whole, with the last stream that holds it. Any thread may read and add.
 /// </summary>
-/// <param name="budget">What its keys are taken from; they go back with the table.</param>
+/// <param name="budget">What its keys are taken from; whoever gives the table up gives them back.</param>
 public sealed class KeyTable(KeyBudget budget)
 {
     private const int ChunkBits = 12;
@@ -61,9 +61,6 @@ public sealed class KeyTable(KeyBudget budget)
 
     /// <summary>Remembers that the site's instruction bytes are known. Periods are numbered from 1: what is known may come to be doubted.</summary>
     public void SetHasCode(int number, int period) => Volatile.Write(ref At(number).CodeSeen, period);
-
-    /// <summary>Whoever held it last let go of it: nothing counts streams in and out.</summary>
-    ~KeyTable() => budget.Return(Count);
 
     private ref Entry At(int number) => ref _chunks[number >> ChunkBits][number & (ChunkSize - 1)];
 }

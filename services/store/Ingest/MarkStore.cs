@@ -77,29 +77,31 @@ internal static class MarkStore
     }
 
     /// <summary>Adds what these batches found first; few do.</summary>
-    public static async Task CreditSitesAsync(NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, CancellationToken cancel)
+    /// <returns>Tokens of the batches, and what all of their streams were the first to name by now.</returns>
+    public static async Task<IReadOnlyList<(string Token, long Sites)>> CreditSitesAsync(NpgsqlConnection connection, IReadOnlyList<IngestBatch> batches, CancellationToken cancel)
     {
         IngestBatch[][] rings = Rings([.. batches.Where(b => b.AddedSites > 0)]);
         if (rings.Length == 0)
-            return;
+            return [];
         await using var command = new NpgsqlCommand(
             """
             UPDATE reheat_data.marks m SET new_sites = m.new_sites + u.added
             FROM unnest($1, $2, $3, $4) AS u (wedge, epoch, ring, added)
             WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring
             """, connection);
-        AddKeys(command, rings);
+        AddKeys(command.Parameters, rings);
         command.Parameters.Add(Array(rings, r => r.Sum(b => (long)b.AddedSites)));
         await command.ExecuteNonQueryAsync(cancel);
         (string Token, long Added)[] tokens = [.. rings.SelectMany(r => r).Where(b => b.Stream.Token is not null)
             .GroupBy(b => b.Stream.Token!).OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => (t.Key, t.Sum(b => (long)b.AddedSites)))];
         if (tokens.Length == 0)
-            return;
-        await connection.ExecuteAsync(new CommandDefinition(
+            return [];
+        return [.. await connection.QueryAsync<(string, long)>(new CommandDefinition(
             """
             INSERT INTO reheat_data.token_sites AS t (token, new_sites) SELECT token, added FROM unnest(@tokens, @added) AS u (token, added)
             ON CONFLICT (token) DO UPDATE SET new_sites = t.new_sites + excluded.new_sites
-            """, new { tokens = tokens.Select(t => t.Token).ToArray(), added = tokens.Select(t => t.Added).ToArray() }, cancellationToken: cancel));
+            RETURNING t.token, t.new_sites
+            """, new { tokens = tokens.Select(t => t.Token).ToArray(), added = tokens.Select(t => t.Added).ToArray() }, cancellationToken: cancel))];
     }
 
     /// <summary>Moves each ring's mark from its first batch's beginning to its last one's end and adds what they carried; one HOT update a ring.</summary>
@@ -107,8 +109,10 @@ internal static class MarkStore
     private static async Task<int> MoveAsync(NpgsqlConnection connection, IngestBatch[][] rings, CancellationToken cancel)
     {
         WedgeCounters[] counters = [.. rings.Select(r => r.LastOrDefault(b => b.Counters is not null)?.Counters ?? default)];
-        // A nested loop takes the rows in the order of the arrays, and marks by their key: that is the order of the locks.
-        await using var command = new NpgsqlCommand(
+        // A nested loop over the arrays takes the marks in their order: that is the order of the locks. Any other plan would lock as the table lies.
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true)"));
+        var command = new NpgsqlBatchCommand(
             """
             UPDATE reheat_data.marks m
             SET position = u.position,
@@ -126,8 +130,10 @@ internal static class MarkStore
             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
                 AS u (wedge, epoch, ring, lease, begin, position, traps, hits, clamped, wedge_traps, full_traps, full_records, outside, spurious, wedge_hits, full_hits)
             WHERE m.wedge = u.wedge AND m.epoch = u.epoch AND m.ring = u.ring AND m.lease = u.lease AND m.position = u.begin
-            """, connection);
-        AddKeys(command, rings);
+            """);
+        batch.BatchCommands.Add(command);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true), set_config('enable_seqscan', 'on', true)"));
+        AddKeys(command.Parameters, rings);
         command.Parameters.Add(Array(rings, r => r[0].Stream.Lease));
         command.Parameters.Add(Array(rings, r => r[0].From));
         command.Parameters.Add(Array(rings, r => r[^1].To));
@@ -141,8 +147,9 @@ internal static class MarkStore
         command.Parameters.Add(Array(counters, c => c.Spurious));
         command.Parameters.Add(Array(counters, c => c.Hits));
         command.Parameters.Add(Array(counters, c => c.DroppedHits));
-        await command.PrepareAsync(cancel);
-        return await command.ExecuteNonQueryAsync(cancel);
+        await batch.PrepareAsync(cancel);
+        await batch.ExecuteNonQueryAsync(cancel);
+        return command.RecordsAffected;
     }
 
     /// <summary>Batches by ring, rings in key order.</summary>
@@ -151,11 +158,11 @@ internal static class MarkStore
             .OrderBy(r => r.Key.Wedge, StringComparer.Ordinal).ThenBy(r => r.Key.Epoch).ThenBy(r => r.Key.Ring)
             .Select(r => r.ToArray())];
 
-    private static void AddKeys(NpgsqlCommand command, IngestBatch[][] rings)
+    private static void AddKeys(NpgsqlParameterCollection parameters, IngestBatch[][] rings)
     {
-        command.Parameters.Add(new NpgsqlParameter { Value = rings.Select(r => r[0].Stream.Wedge).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
-        command.Parameters.Add(Array(rings, r => r[0].Stream.Epoch));
-        command.Parameters.Add(new NpgsqlParameter { Value = rings.Select(r => r[0].Ring).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+        parameters.Add(new NpgsqlParameter { Value = rings.Select(r => r[0].Stream.Wedge).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        parameters.Add(Array(rings, r => r[0].Stream.Epoch));
+        parameters.Add(new NpgsqlParameter { Value = rings.Select(r => r[0].Ring).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
     }
 
     private static NpgsqlParameter Array<T>(T[] of, Func<T, long> value) =>

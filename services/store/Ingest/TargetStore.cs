@@ -25,11 +25,11 @@ public sealed class TargetStore(NpgsqlDataSource database, int limit = TargetSto
     /// <summary>The number of a name that is remembered, or null.</summary>
     public short? Find(string name) => _known.TryGetValue(name, out short known) ? known : null;
 
-    /// <summary>The number of a name, made if it is new; null if the database has as many names as it takes (or two more, if collectors race).</summary>
+    /// <summary>The number of a name, made if it is new; none if the database, or the subject, has as many names as it takes (or two more, if collectors race).</summary>
     /// <param name="name">The name.</param>
     /// <param name="subject">Who uses it: <c>wedge:NAME</c> or <c>token:NAME</c>.</param>
     /// <param name="cancel">Cancels.</param>
-    public async Task<short?> GetOrAddAsync(string name, string subject, CancellationToken cancel)
+    public async Task<TargetNumber> GetOrAddAsync(string name, string subject, CancellationToken cancel)
     {
         // What was asked before a Forget goes into the dictionary that was thrown away.
         ConcurrentDictionary<string, short> cache = _known;
@@ -45,11 +45,20 @@ public sealed class TargetStore(NpgsqlDataSource database, int limit = TargetSto
             ON CONFLICT (name) DO UPDATE SET name = excluded.name
             RETURNING target
             """, new { name, subject, limit, limitEach }, cancellationToken: cancel));
-        if (found is { } number)
-            cache[name] = number;
-        return found;
+        if (found is not { } number)
+        {
+            return new TargetNumber(null, await connection.QuerySingleAsync<bool>(new CommandDefinition(
+                "SELECT count(*) >= @limitEach FROM reheat_data.targets WHERE added_by = @subject", new { subject, limitEach }, cancellationToken: cancel)));
+        }
+        cache[name] = number;
+        return new TargetNumber(number);
     }
 
     /// <summary>Forgets all names: the database is another one.</summary>
     public void Forget() => _known = new ConcurrentDictionary<string, short>(StringComparer.Ordinal);
 }
+
+/// <summary>The number of a target's name.</summary>
+/// <param name="Number">It, or null: a limit is reached.</param>
+/// <param name="IsOwnLimit">Then whether it is that of who asked, and not the database's.</param>
+public readonly record struct TargetNumber(short? Number, bool IsOwnLimit = false);

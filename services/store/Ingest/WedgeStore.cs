@@ -72,7 +72,7 @@ public sealed class WedgeStore(NpgsqlDataSource database)
         (long marksOfEpoch, long newSites) = await connection.QuerySingleAsync<(long, long)>(new CommandDefinition(
             """
             SELECT count(*) FILTER (WHERE epoch = @Epoch), coalesce(sum(new_sites), 0)::bigint
-            FROM (SELECT epoch, new_sites FROM reheat_data.marks WHERE wedge = @Wedge ORDER BY wedge, epoch, ring FOR UPDATE) m
+            FROM (SELECT epoch, new_sites FROM reheat_data.marks WHERE wedge = @Wedge ORDER BY epoch, ring FOR UPDATE) m
             """,
             arguments, transaction, cancellationToken: cancel));
         long tokenSites = hello.Token is null ? 0 : await connection.QuerySingleAsync<long>(new CommandDefinition(

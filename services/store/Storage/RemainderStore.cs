@@ -28,7 +28,7 @@ public sealed class RemainderStore(NpgsqlDataSource database)
                 USING (SELECT wedge, epoch, ring FROM reheat_data.marks o
                        WHERE epoch_began < @before AND NOT EXISTS (
                            SELECT FROM reheat_data.marks heard WHERE heard.wedge = o.wedge AND heard.epoch = o.epoch AND heard.updated_at >= @before)
-                       ORDER BY wedge, epoch, ring FOR UPDATE) old
+                       ORDER BY wedge COLLATE "C", epoch, ring FOR UPDATE) old
                 WHERE m.wedge = old.wedge AND m.epoch = old.epoch AND m.ring = old.ring
                 RETURNING m.wedge, m.epoch, m.ring),
             drops AS (DELETE FROM reheat_data.drops d USING gone g WHERE d.wedge = g.wedge AND d.epoch = g.epoch AND d.ring = g.ring)

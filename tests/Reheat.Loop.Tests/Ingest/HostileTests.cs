@@ -144,7 +144,7 @@ public sealed class HostileTests : IAsyncLifetime
         Status end = await stream.EndAsync();
 
         Assert.Equal(StatusCode.ResourceExhausted, end.StatusCode);
-        Assert.Contains("target \"device3\" is new: the database takes at most 3 target names (Collector:MaxTargets)", end.Detail, StringComparison.Ordinal);
+        Assert.Contains("target \"device3\" is new, and there are 3 target names of database: at most 3 a database (Collector:MaxTargets)", end.Detail, StringComparison.Ordinal);
         await CountAsync("honest", "device1");
         Assert.Equal(3, await _database.ValueAsync<long>("SELECT max(target) FROM reheat_data.targets"));
 

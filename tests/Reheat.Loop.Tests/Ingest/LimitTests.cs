@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Grpc.Core;
 using Reheat.Agent;
+using Reheat.Collector.Ingest;
 using Reheat.Collector.Limits;
 using Reheat.Core;
 using Reheat.Loop.Tests.Fixtures;
@@ -143,6 +144,20 @@ public sealed class LimitTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_token_does_not_take_all_names_of_targets_under_many_names_of_wedges()
+    {
+        await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { MaxNewTargets = 1, Tokens = [Token("one", "secret-one") with { MaxStreams = 0 }] });
+        using RawStream first = await RawStream.OpenAsync(server.Address, RawStream.Hello("a"), "secret-one");
+        await first.CountAsync(first.Batch(0, 1, (0x1000, 1)));
+        using RawStream second = await RawStream.OpenAsync(server.Address, RawStream.Hello("b"), "secret-one");
+        Batch batch = second.Batch(0, 1, (0x1000, 1));
+        batch.NewSites.NewKinds[0].Target = "another";
+        await second.SendAsync(batch);
+
+        Assert.Contains("target names of token:one", (await second.EndAsync()).Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task One_wedge_does_not_take_all_names_of_targets()
     {
         await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { MaxNewTargets = 2 });
@@ -151,7 +166,8 @@ public sealed class LimitTests : IAsyncLifetime
             await greedy.SendAsync(Naming(greedy, "lapic", "a", "b"));
             Status end = await greedy.EndAsync();
             Assert.Equal(StatusCode.ResourceExhausted, end.StatusCode);
-            Assert.Contains("of them 2 from wedge:greedy (Collector:MaxNewTargets)", end.Detail, StringComparison.Ordinal);
+            Assert.Contains("there are 2 target names of wedge:greedy: at most 2 a wedge or token (Collector:MaxNewTargets)", end.Detail, StringComparison.Ordinal);
+            await RefusedAsync("wedge:greedy", "MaxNewTargets", 2, 3);
         }
         using RawStream modest = await RawStream.OpenAsync(server.Address, RawStream.Hello("modest"));
         await modest.CountAsync(Naming(modest, "a", "c", "d"));
@@ -174,36 +190,54 @@ public sealed class LimitTests : IAsyncLifetime
     public async Task What_open_streams_count_is_limited_and_room_comes_back_with_those_that_end()
     {
         await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { MaxKeys = 2 });
-        using RawStream one = await RawStream.OpenAsync(server.Address, RawStream.Hello("one"));
-        await one.CountAsync(one.Batch(0, 2, (0x1000, 1), (0x2000, 1)));
-        using RawStream two = await RawStream.OpenAsync(server.Address, RawStream.Hello("two"));
-        await two.CountAsync(two.Batch(0, 1, (0x1000, 1)));
-        await two.SendAsync(two.Batch(1, 2, (0x3000, 1)));
+        using (RawStream one = await RawStream.OpenAsync(server.Address, RawStream.Hello("one")))
+        {
+            await one.CountAsync(one.Batch(0, 1, (0x1000, 1)));
+            using RawStream two = await RawStream.OpenAsync(server.Address, RawStream.Hello("two"));
+            await two.CountAsync(two.Batch(0, 1, (0x1000, 1)));
+            await two.SendAsync(two.Batch(1, 2, (0x3000, 1)));
 
-        Assert.Contains("count 2 distinct things: at most 2 (Collector:MaxKeys)", (await two.EndAsync()).Detail, StringComparison.Ordinal);
-        await RefusedAsync("wedge:two", "MaxKeys", 2, 3);
-        await one.CountAsync(one.Batch(2, 3, (0x2000, 1)));
+            Status full = await two.EndAsync();
+            Assert.Equal(StatusCode.Unavailable, full.StatusCode); // it may come again
+            Assert.Contains("count 2 distinct things: at most 2 a collector (Collector:MaxKeys)", full.Detail, StringComparison.Ordinal);
+            await RefusedAsync("collector", "MaxKeys", 2, 3);
+            await one.CountAsync(one.Batch(1, 2, (0x1000, 1)));
+        }
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                using RawStream three = await RawStream.OpenAsync(server.Address, RawStream.Hello("two"));
+                try
+                {
+                    return await three.CountAsync(three.Batch(1, 3, (0x3000, 1), (0x4000, 1))) == 3;
+                }
+                catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable)
+                {
+                    return false;
+                }
+            }, "there is room again");
     }
 
     [Fact]
-    public void Keys_go_back_with_their_table()
+    public void A_table_gives_its_keys_back_when_the_last_stream_leaves_it()
     {
-        var budget = new KeyBudget(3);
-        Fill(budget);
-        Assert.Equal(3, budget.Held);
+        var budget = new KeyBudget(8);
+        var tables = new KeyTables(budget);
+        KeyTables.Held first = tables.Enter(), second = tables.Enter();
+        Assert.Same(first.Table, second.Table);
+        int[] numbers = [.. Enumerable.Range(0, 10).Select(i => first.Table.NumberOf(new CountKey(new SiteId(i), default, 4, 1, default), default))];
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7, -1, -1], numbers);
 
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-
+        using KeyTables.Held third = tables.Enter(); // the first is well filled
+        Assert.NotSame(first.Table, third.Table);
+        first.Dispose();
+        first.Dispose();
+        Assert.Equal(8, budget.Held);
+        second.Dispose();
         Assert.Equal(0, budget.Held);
-
-        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-        static void Fill(KeyBudget budget)
-        {
-            var table = new KeyTable(budget);
-            int[] numbers = [.. Enumerable.Range(0, 5).Select(i => table.NumberOf(new CountKey(new SiteId(i), default, 4, 1, default), default))];
-            Assert.Equal([0, 1, 2, -1, -1], numbers);
-        }
+        int generation = tables.Generation;
+        tables.Clear();
+        Assert.NotEqual(generation, tables.Generation);
     }
 
     [Fact]

@@ -84,8 +84,9 @@ public sealed class SpoolTests : IAsyncLifetime
         await using RunningAgent agent = Agent();
         await using (await LoopServer.StartAsync(_database.ConnectionString, _port, change: o => o with { MaxBatchRows = 10 }))
         {
+            await Eventually.HoldsAsync(() => Task.FromResult(agent.Status.Connection == "connected"), "the agent has heard of the limit");
             await wedge.FeedAsync(1, 100, Code, step: 1, Sites);
-            await agent.AcknowledgedAsync(100); // it has heard of the limit
+            await agent.AcknowledgedAsync(100);
         }
         await wedge.FeedAsync(2, 5_000, Code, step: 1, Sites);
         await SpooledAsync(agent);

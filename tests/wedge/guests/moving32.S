@@ -3,7 +3,7 @@
  * touching their APICs. For four processors and a VGA at 0:2.0.
  */
 	.include "boot32.inc"
-	.set ROUNDS, 20000
+	.set ROUNDS, 5000
 	.set TRAMPOLINE, 0x8000
 	.set COMMAND, 0x80001004	/* of 0:2.0, for the address port of the configuration space */
 
