@@ -5,6 +5,7 @@ public sealed class AgentStatus
 {
     private long _seen, _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _lost, _reconnects;
     private ulong _maxBatchRecords = 1 << 16;
+    private volatile Uri? _collector;
     private volatile string _connection = "not connected yet";
 
     /// <summary>Records that the rings held so far, delivered or not.</summary>
@@ -36,6 +37,13 @@ public sealed class AgentStatus
 
     /// <summary>How often the stream was opened anew.</summary>
     public long Reconnects => Volatile.Read(ref _reconnects);
+
+    /// <summary>The collector that took the last stream, or null.</summary>
+    public Uri? Collector
+    {
+        get => _collector;
+        internal set => _collector = value;
+    }
 
     /// <summary>For people: "connected", or why not.</summary>
     public string Connection

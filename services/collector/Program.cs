@@ -1,10 +1,13 @@
+using Microsoft.Extensions.Configuration.Memory;
 using Npgsql;
 using Reheat.Collector;
 using Reheat.Store.Migrations;
 
 // A collector alone: DATABASE and LISTEN come from the environment (Collector__Database, Collector__Listen) or the command line
 // (--Collector:Database=…). `reheat up` runs the same with a private database and a recompiler.
-WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
+WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+// Every request at eight lines is for who asks for it: Logging__LogLevel__Microsoft.AspNetCore=Information.
+builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = new Dictionary<string, string?> { ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning" } });
 CollectorOptions options;
 try
 {

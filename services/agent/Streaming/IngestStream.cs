@@ -161,7 +161,7 @@ internal sealed class IngestStream(
             state.Next = state.Acknowledged = MarkOf(state);
         source.Begin(_rings.Select(r => (r.Ring, r.Next)));
         _welcomed = true;
-        status.Connection = "connected";
+        (status.Connection, status.Collector) = ("connected", address);
         Log.StreamOpen(log, options.Wedge, address, source.Epoch, _rings.Length);
 
         ulong MarkOf(RingState state) => welcome.Marks.FirstOrDefault(m => m.Ring == state.Ring.Ring)?.Position ?? 0;

@@ -99,6 +99,8 @@ internal static class AgentCommand
     private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
     {
         string session = Path.GetFullPath(parsed.GetValue(Session)!);
+        if (File.Exists(session))
+            throw new CommandException(ExitCode.BadInput, $"--session {session} is a file: expected the directory that the wedge makes");
         string monitor = parsed.GetValue(Monitor) is { Length: > 0 } named ? named : QemuCommand.AgentMonitorOf(session);
         IReadOnlyList<GuestImage> images = GuestImages.Read(parsed.GetValue(Images)!);
         bool force = parsed.GetValue(Force);
@@ -128,12 +130,18 @@ internal static class AgentCommand
         {
             await agent.RunAsync(cancel);
         }
+        catch (OperationCanceledException) when (options.Spool is { } spool && SpooledBytes(spool) is > 0 and var bytes)
+        {
+            screen.Say($"{Format.Bytes(bytes)} wait in the spool {spool.Directory}: the next agent of wedge {options.Wedge} with this spool delivers them");
+            throw;
+        }
         catch (AgentException e)
         {
             throw new CommandException(e.IsMisdirected ? ExitCode.BadInput : ExitCode.NotDelivered, e.Message);
         }
         SessionCounts counts = SessionCounts.Read(session);
-        AccountingRow? account = await GuestCommand.AccountAsync(screen, connection, options.Wedge, counts.Epoch);
+        using Connection reached = new(agent.Status.Collector ?? connection.Collector); // which may not be the one that was named first
+        AccountingRow? account = await GuestCommand.AccountAsync(screen, reached, options.Wedge, counts.Epoch);
         screen.Show(
             new
             {
@@ -151,6 +159,11 @@ internal static class AgentCommand
                 agent.Status.Reconnects,
             },
             console => console.WriteLine($"{options.Wedge}: {(counts.Hits > 0 ? $"{Format.Count(counts.Hits, "hit")} and " : "")}{Format.Count(counts.Traps, "trap")} recorded{(account is null ? "" : $" = {Account(account)}")}"));
+        if (!force && account is { Stored: 0, Dropped: 0, OutsideRecorded: > 0 })
+        {
+            screen.Say($"warning: all of it lies outside the images: {string.Join(", ", images.Select(i => i.Name))} is not what the guest ran, or not where it ran (--image PATH@BIAS); it is counted as outside, for good");
+            return ExitCode.NoObservations;
+        }
         if (agent.Status.Lost == 0)
             return ExitCode.Success;
         screen.Say($"{Format.Count(agent.Status.Lost, "record")} that the collector had acknowledged before {(agent.Status.Lost == 1 ? "is" : "are")} gone: it does not know of them now (another --wedge name? its database restored?)");
@@ -169,6 +182,9 @@ internal static class AgentCommand
             throw new CommandException(ExitCode.Usage, $"--spool-after is {after}: expected 0 to 86400 seconds");
         return new SpoolOptions { Directory = Path.GetFullPath(directory), MaxBytes = bytes, After = TimeSpan.FromSeconds(after), Sync = parsed.GetValue(Sync) };
     }
+
+    private static ulong SpooledBytes(SpoolOptions spool) =>
+        Directory.Exists(spool.Directory) ? new DirectoryInfo(spool.Directory).EnumerateFiles("*.spool", SearchOption.AllDirectories).Aggregate(0UL, (sum, file) => sum + (ulong)file.Length) : 0;
 
     private static string? TokenOf(ParseResult parsed)
     {

@@ -72,7 +72,9 @@ internal static class UpCommand
             WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
             builder.Logging.ClearProviders();
             Configure(builder.Logging, parsed.GetValue(Verbose));
-            builder.AddCollector(new CollectorOptions { Database = database, Listen = parsed.GetValue(Listen)! });
+            // Limits, tokens, how long counts are kept: Collector__MaxStreams and its like in the environment.
+            CollectorOptions collector = builder.Configuration.GetSection("Collector").Get<CollectorOptions>() ?? new CollectorOptions();
+            builder.AddCollector(collector with { Database = database, Listen = parsed.GetValue(Listen)! });
             // The policy of lists: Recompiler__KeepBuilds and its like in the environment.
             RecompilerOptions recompiler = builder.Configuration.GetSection("Recompiler").Get<RecompilerOptions>() ?? new RecompilerOptions();
             builder.Services.AddRecompiler(recompiler with { Database = database });

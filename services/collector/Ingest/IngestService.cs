@@ -226,13 +226,13 @@ internal sealed class IngestService(
         return (long)(batch.To - batch.From);
     }
 
-    /// <summary>What is wrong with a batch of a wedge, or of a token, that has added as many sites as it may, and names one that nobody knows; or null.</summary>
+    /// <summary>What is wrong with a batch that names more sites that nobody knows than its wedge, or its token, may still add; or null. Batches that wait for their commit are not added up.</summary>
     private async ValueTask<string?> TooManySitesAsync(StreamSession session, IngestBatch batch, CancellationToken cancel)
     {
-        if (batch.NewKeys.Count == 0 || session.SpentSites is not { } spent)
+        if (batch.NewKeys.Count == 0 || session.BeyondSites(batch.NewKeys.Count) is null)
             return null;
         int unknown = await lookUps.RunAsync(() => sites.CountUnknownAsync([.. batch.NewKeys.Select(k => batch.Keys.Site(k).Site).Distinct()], cancel), cancel);
-        if (unknown == 0)
+        if (unknown == 0 || session.BeyondSites(unknown) is not { } spent)
             return null;
         refusals.Count(spent.Limit.Exceeded(spent.Added + unknown));
         return $"{spent.Limit.Subject} has added {spent.Added} sites and names {unknown} more: {spent.Limit}";

@@ -50,10 +50,10 @@ internal sealed class StreamSession
     /// <summary>What it is held to.</summary>
     public StreamLimits Limits { get; }
 
-    /// <summary>The limit of new sites that is spent, its wedge's or its token's, and how many were added; or null.</summary>
-    public (StreamLimit Limit, long Added)? SpentSites =>
-        AddedSites >= Limits.WedgeSites.Most ? (Limits.WedgeSites, AddedSites)
-        : Limits.TokenSites is { } token && _addedByToken!.Count >= token.Most ? (token, _addedByToken.Count)
+    /// <summary>The limit of new sites that so many more go beyond, its wedge's or its token's, and how many were added; or null.</summary>
+    public (StreamLimit Limit, long Added)? BeyondSites(int more) =>
+        AddedSites + more > Limits.WedgeSites.Most ? (Limits.WedgeSites, AddedSites)
+        : Limits.TokenSites is { } token && _addedByToken!.Count + more > token.Most ? (token, _addedByToken.Count)
         : null;
 
     /// <summary>The rates that it is held to.</summary>

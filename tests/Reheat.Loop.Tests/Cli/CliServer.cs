@@ -11,6 +11,8 @@ public sealed class CliServer : IAsyncLifetime
 
     internal LoopServer Server { get; private set; } = null!;
 
+    internal string Connection => _database.ConnectionString;
+
     internal Scratch Scratch { get; } = new();
 
     internal long Observed { get; private set; }

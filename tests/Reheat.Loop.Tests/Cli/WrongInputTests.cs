@@ -44,6 +44,58 @@ public sealed class WrongInputTests(CliServer cli) : IClassFixture<CliServer>
     }
 
     [Fact]
+    public async Task An_agent_whose_records_all_lie_outside_says_so_with_6()
+    {
+        string session = cli.Scratch.File("outside");
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(session, epoch: 0x78);
+        await wedge.PushAsync(0x10401000, repeat: 2);
+        await wedge.CloseAsync();
+
+        ReheatResult result = await cli.RunAsync("agent", "--session", session, "--image", cli.Image.Path, "--wedge", "outside");
+
+        Assert.Equal(6, result.ExitCode);
+        Assert.Contains("2 outside the images", result.Output, StringComparison.Ordinal);
+        Assert.Contains("all of it lies outside the images", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_agent_asks_the_collector_that_it_came_to_what_is_stored()
+    {
+        string session = cli.Scratch.File("fallback");
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(session, epoch: 0x79);
+        await wedge.PushAsync(0x401000, repeat: 4);
+        await wedge.CloseAsync();
+
+        ReheatResult result = await ReheatProcess.RunAsync(
+            "agent", "--session", session, "--image", cli.Image.Path, "--wedge", "fallback", "--collector", $"http://127.0.0.1:{LoopServer.FreePort()}", "--fallback", cli.Server.Address.ToString());
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("4 traps recorded = 4 stored", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_session_that_is_a_file_is_refused()
+    {
+        string file = cli.Scratch.File("no-session");
+        await File.WriteAllTextAsync(file, "");
+
+        ReheatResult result = await cli.RunAsync("agent", "--session", file, "--image", cli.Image.Path);
+
+        Assert.Equal(3, result.ExitCode);
+        Assert.Contains($"--session {file} is a file", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_setting_in_the_environment_counts_for_up_as_well()
+    {
+        ReheatResult result = await ReheatProcess.RunAsync(
+            new Dictionary<string, string> { ["Collector__Retention"] = "00:00:01" }, "up", "--listen", "127.0.0.1:0", "--database", cli.Connection);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("Collector:Retention is \"00:00:01\": expected at least an hour", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_agent_refuses_to_count_a_delivered_session_as_another_wedges()
     {
         string session = cli.Scratch.File("delivered");

@@ -65,6 +65,13 @@ internal sealed class ReheatProcess : IDisposable
         return await process.EndAsync();
     }
 
+    /// <summary>Runs a command to its end, with further variables.</summary>
+    public static async Task<ReheatResult> RunAsync(IReadOnlyDictionary<string, string> environment, params IEnumerable<string> arguments)
+    {
+        using ReheatProcess process = Start(Program, arguments, environment);
+        return await process.EndAsync();
+    }
+
     public async Task<ReheatResult> EndAsync()
     {
         await _process.WaitForExitAsync();
