@@ -101,11 +101,13 @@ kernel_lane() {
 	suite guest tests/guest/run.py --reheat "$install/bin/reheat" account list kills ends hits
 	((!long)) || suite second-kernel tests/second/run.py --prefix "$install" --long kernel identity
 	((!long)) || suite guest-many tests/guest/run.py --reheat "$install/bin/reheat" many
+	# Three lanes at most: on two processors a guest's clock stands still for too long with more.
+	tools
 	join loop-lane "$loop"
 }
 
 # What needs the programs and no kernel.
-tools_lane() {
+tools() {
 	suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
 	suite wedge tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits tables ends conformance
 	suite user tests/user/run.py --prefix "$install"
@@ -137,13 +139,10 @@ if ((failed)); then
 fi
 touch "$logs/installed"
 
-lane tools-lane tools_lane
-tools=$!
 check compose env REHEAT_DB_PASSWORD=check docker-compose config -q
 check format dotnet format Reheat.slnx --verify-no-changes --no-restore
 for project in Core Assembler Grpc Loop; do
 	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
 done
-join tools-lane "$tools"
 join kernel-lane "$kernel"
 finish
