@@ -46,10 +46,7 @@ public sealed class WrongInputTests(CliServer cli) : IClassFixture<CliServer>
     [Fact]
     public async Task An_agent_whose_records_all_lie_outside_says_so_with_6()
     {
-        string session = cli.Scratch.File("outside");
-        using WedgeProcess wedge = await WedgeProcess.StartAsync(session, epoch: 0x78);
-        await wedge.PushAsync(0x10401000, repeat: 2);
-        await wedge.CloseAsync();
+        string session = await RecordedAsync("outside", 0x78, 0x10401000, 2);
 
         ReheatResult result = await cli.RunAsync("agent", "--session", session, "--image", cli.Image.Path, "--wedge", "outside");
 
@@ -61,10 +58,7 @@ public sealed class WrongInputTests(CliServer cli) : IClassFixture<CliServer>
     [Fact]
     public async Task An_agent_asks_the_collector_that_it_came_to_what_is_stored()
     {
-        string session = cli.Scratch.File("fallback");
-        using WedgeProcess wedge = await WedgeProcess.StartAsync(session, epoch: 0x79);
-        await wedge.PushAsync(0x401000, repeat: 4);
-        await wedge.CloseAsync();
+        string session = await RecordedAsync("fallback", 0x79, 0x401000, 4);
 
         ReheatResult result = await ReheatProcess.RunAsync(
             "agent", "--session", session, "--image", cli.Image.Path, "--wedge", "fallback", "--collector", $"http://127.0.0.1:{LoopServer.FreePort()}", "--fallback", cli.Server.Address.ToString());
@@ -98,10 +92,7 @@ public sealed class WrongInputTests(CliServer cli) : IClassFixture<CliServer>
     [Fact]
     public async Task An_agent_refuses_to_count_a_delivered_session_as_another_wedges()
     {
-        string session = cli.Scratch.File("delivered");
-        using WedgeProcess wedge = await WedgeProcess.StartAsync(session, epoch: 0x77);
-        await wedge.PushAsync(0x401000, repeat: 5);
-        await wedge.CloseAsync();
+        string session = await RecordedAsync("delivered", 0x77, 0x401000, 5);
         string[] agent = ["agent", "--session", session, "--image", cli.Image.Path, "--wedge"];
         Assert.Equal(0, (await cli.RunAsync([.. agent, "right"])).ExitCode);
 
@@ -114,5 +105,15 @@ public sealed class WrongInputTests(CliServer cli) : IClassFixture<CliServer>
         ReheatResult forced = await cli.RunAsync([.. agent, "wrong", "--force"]);
         Assert.Equal(1, forced.ExitCode);
         Assert.Contains("5 records", forced.Errors, StringComparison.Ordinal);
+    }
+
+    /// <summary>The session of a wedge that has recorded and ended.</summary>
+    private async Task<string> RecordedAsync(string name, ulong epoch, ulong ip, int traps)
+    {
+        string session = cli.Scratch.File(name);
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(session, epoch: epoch);
+        await wedge.PushAsync(ip, repeat: traps);
+        await wedge.CloseAsync();
+        return session;
     }
 }

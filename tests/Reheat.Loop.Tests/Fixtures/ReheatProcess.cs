@@ -21,19 +21,11 @@ internal sealed class ReheatProcess : IDisposable
 
     public static ReheatProcess Start(params IEnumerable<string> arguments) => Start(Program, arguments);
 
-    /// <summary>Runs it with a wall clock of its own, on a disk of its own.</summary>
-    public static ReheatProcess StartWith(FakeClock clock, SmallDisk? disk, params IEnumerable<string> arguments)
+    /// <summary>Runs it with a wall clock of its own, or on a disk of its own, or both.</summary>
+    public static ReheatProcess StartWith(FakeClock? clock, SmallDisk? disk, params IEnumerable<string> arguments)
     {
         string[] command = [.. disk?.Inside ?? [], Program, .. arguments];
-        return Start(command[0], command[1..], clock.Environment);
-    }
-
-    /// <summary>Runs it where a directory is a file system of so many bytes, which no other process sees.</summary>
-    public static ReheatProcess StartOnSmallDisk(string directory, string bytes, params IEnumerable<string> arguments)
-    {
-        Directory.CreateDirectory(directory);
-        const string Script = "mount -t tmpfs -o size=\"$1\" none \"$2\" && shift 2 && exec \"$@\"";
-        return Start("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", Script, "sh", bytes, directory, Program, .. arguments]);
+        return Start(command[0], command[1..], clock?.Environment);
     }
 
     private static string Program => Path.Combine(AppContext.BaseDirectory, "reheat");

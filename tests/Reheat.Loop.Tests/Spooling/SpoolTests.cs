@@ -186,8 +186,8 @@ public sealed class SpoolTests : IAsyncLifetime
     public async Task A_disk_that_is_full_leaves_records_in_the_rings_and_loses_nothing()
     {
         using WedgeProcess wedge = await WedgeProcess.StartAsync(Session, capacity: 1 << 10);
-        // A file system of its own, with room for some batches only; in a namespace, so that no other process has it and no privilege is needed.
-        using ReheatProcess agent = ReheatProcess.StartOnSmallDisk(Directory, "96k",
+        using var disk = new SmallDisk(Directory, "96k"); // room for some batches only
+        using ReheatProcess agent = ReheatProcess.StartWith(null, disk,
             "agent", "--session", Session, "--wedge", "w", "--image", _image.Path, "--collector", Collector.ToString(), "--spool", Directory, "--spool-after", "0", "-v");
         Task fed = wedge.FeedAsync(1, 160_000, Code, step: 1, Sites);
         await Task.Delay(6_000); // it fills up, and the ring behind it
