@@ -14,7 +14,7 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
 {
     private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(1);
 
-    private readonly MachineWatch _machine = new(options.MonitorSocket, clock, log);
+    private readonly MachineWatch _machine = new(options.MonitorSocket, options.Session, clock, log);
     private volatile bool _wedgeEnded;
 
     /// <summary>What it has done so far.</summary>

@@ -1,18 +1,21 @@
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Reheat.Core;
+using Reheat.Core.Ring;
 
 namespace Reheat.Agent.Machine;
 
-/// <summary>Keeps the memory map of the machine up to date over QMP for as long as QEMU answers.</summary>
-internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, ILogger log) : IAsyncDisposable
+/// <summary>
+/// Keeps the memory map of the machine up to date over QMP for as long as QEMU answers; what the map was at the end, the wedge's session says.
+/// </summary>
+internal sealed class MachineWatch(string? monitorSocket, string session, TimeProvider clock, ILogger log) : IAsyncDisposable
 {
     // A QEMU that ends closes its monitor first.
     private static readonly TimeSpan EndOfQemu = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _reading = new(1);
     private QmpClient? _monitor;
-    private bool _gone;
+    private bool _gone, _lastRead;
 
     /// <summary>Whether the machine has ended: then nobody has to be told that its monitor is gone.</summary>
     public Func<bool> Ended { get; set; } = static () => false;
@@ -23,31 +26,65 @@ internal sealed class MachineWatch(string? monitorSocket, TimeProvider clock, IL
     /// <summary>Reads the map. After the heads were sampled and before the records below them are named, so that maps enclose records.</summary>
     public async Task ReadMapAsync(CancellationToken cancel)
     {
-        // Not there yet: QEMU makes it before the guest runs, an agent may be there first.
-        if (monitorSocket is null || _gone || (_monitor is null && !File.Exists(monitorSocket)))
-            return;
         await _reading.WaitAsync(cancel);
         try
         {
-            _monitor ??= await QmpClient.ConnectAsync(monitorSocket, cancel);
-            string text = await _monitor.HumanAsync("info mtree -f", cancel);
-            if (MemoryMap.Parse(text, out Diagnostic? fault) is not { } map)
-                Log.BadInput(log, fault!.ToString());
-            else if (Namer.Add(map, clock.GetTimestamp()))
-                Log.MemoryMapRead(log, map.Regions.Count);
-        }
-        catch (Exception e) when (e is IOException or SocketException)
-        {
-            _gone = true;
-            if (await EndedAsync(cancel))
-                Log.MonitorEnded(log, e.Message);
+            // Not there yet: QEMU makes it before the guest runs, an agent may be there first.
+            if (monitorSocket is not null && !_gone && (_monitor is not null || File.Exists(monitorSocket)))
+                await AskAsync(monitorSocket, cancel);
             else
-                Log.MonitorGone(log, e.Message);
+                ReadLast();
         }
         finally
         {
             _reading.Release();
         }
+    }
+
+    private async Task AskAsync(string socket, CancellationToken cancel)
+    {
+        try
+        {
+            _monitor ??= await QmpClient.ConnectAsync(socket, cancel);
+            Add(await _monitor.HumanAsync("info mtree -f", cancel), "info mtree -f");
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            _gone = true;
+            bool ended = await EndedAsync(cancel);
+            bool told = ReadLast();
+            if (ended || told)
+                Log.MonitorEnded(log, e.Message);
+            else
+                Log.MonitorGone(log, e.Message);
+        }
+    }
+
+    /// <summary>The map as the wedge wrote it when it ended.</summary>
+    /// <returns>True if there is one.</returns>
+    private bool ReadLast()
+    {
+        string path = Path.Combine(session, RingFormat.MemoryMapFile);
+        if (_lastRead || !File.Exists(path))
+            return _lastRead;
+        _lastRead = true;
+        try
+        {
+            Add(File.ReadAllText(path), path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.BadInput(log, $"{path}: {e.Message}; addresses are named by what was read of the map before");
+        }
+        return true;
+    }
+
+    private void Add(string text, string source)
+    {
+        if (MemoryMap.Parse(text, out Diagnostic? fault, source) is not { } map)
+            Log.BadInput(log, fault!.ToString());
+        else if (Namer.Add(map, clock.GetTimestamp()))
+            Log.MemoryMapRead(log, map.Regions.Count);
     }
 
     private async Task<bool> EndedAsync(CancellationToken cancel)

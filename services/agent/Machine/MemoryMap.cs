@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Reheat.Core;
+using Reheat.Core.Ring;
 
 namespace Reheat.Agent.Machine;
 
@@ -37,9 +38,12 @@ internal sealed class MemoryMap : IEquatable<MemoryMap>
         return null;
     }
 
-    /// <summary>Reads the monitor's text.</summary>
+    /// <summary>Reads the text of <c>info mtree -f</c>, or of a session's <see cref="RingFormat.MemoryMapFile"/>, which is of the same shape.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="fault">What is wrong with it.</param>
+    /// <param name="source">Where it is from, for <paramref name="fault"/>.</param>
     /// <returns>The map, or null with what is wrong with the text.</returns>
-    public static MemoryMap? Parse(string text, out Diagnostic? fault)
+    public static MemoryMap? Parse(string text, out Diagnostic? fault, string source = "info mtree -f")
     {
         fault = null;
         bool wanted = false;
@@ -64,7 +68,7 @@ internal sealed class MemoryMap : IEquatable<MemoryMap>
             {
                 if (!TryParseRegion(line, out MemoryRegion region))
                 {
-                    fault = new Diagnostic(DiagnosticId.MemoryMapMalformed, $"info mtree -f, line {number}", $"\"{line}\" is no region");
+                    fault = new Diagnostic(DiagnosticId.MemoryMapMalformed, $"{source}, line {number}", $"\"{line}\" is no region");
                     return null;
                 }
                 regions.Add(region);
@@ -72,7 +76,7 @@ internal sealed class MemoryMap : IEquatable<MemoryMap>
         }
         if (regions.Count == 0)
         {
-            fault = new Diagnostic(DiagnosticId.MemoryMapMalformed, "info mtree -f", $"no flat view of the address space \"memory\" in {number} lines");
+            fault = new Diagnostic(DiagnosticId.MemoryMapMalformed, source, $"no flat view of the address space \"memory\" in {number} lines");
             return null;
         }
         return new MemoryMap([.. regions.OrderBy(r => r.First)]);

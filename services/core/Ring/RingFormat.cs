@@ -38,6 +38,9 @@ public static class RingFormat
     /// <summary>The file of instruction bytes.</summary>
     public const string CodeFile = "code";
 
+    /// <summary>The file that says, once the wedge has ended, what was at which physical address; not every wedge writes one.</summary>
+    public const string MemoryMapFile = "memory-map";
+
     /// <summary>What the names of ring files begin with; the ring's number follows.</summary>
     public const string RingFilePrefix = "ring-";
 }

@@ -8,6 +8,8 @@
  *			/proc/self/ns/pid, to which producer_pid belongs); further keys are the wedge's own
  *	ring-N		one ring for each producer N (a vCPU, a CPU, a thread)
  *	code		the bytes of each recorded instruction, once a site (struct rh_code_header below)
+ *	memory-map	text, optional: what was at which physical address when the wedge ended, for records with RH_TARGET_BY_ADDRESS
+ *			(rh_session_memory_map in reheat_session.h); there before the rings are closed
  *
  * wedge.info comes first. Each file is made under a name that begins with a dot and gets its own by link(2), so that it
  * appears whole and no session takes another's place; the blocks of a file are reserved, because a full disk would

@@ -101,17 +101,23 @@ static inline int rh_session_publish(struct rh_session *s, const char *name)
 	return 0;
 }
 
+/* A new file, without its name yet, or -1. */
+static inline int rh_session_create(struct rh_session *s, const char *name)
+{
+	char hidden[48];
+	int file = openat(s->dir, rh_session_hidden(name, hidden, sizeof(hidden)), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	return file < 0 ? rh_session_fail(s, name, "cannot create") : file;
+}
+
 /* A file of so many bytes, zeroed, on disk for sure (a full disk would kill the producer later), mapped, and without its name. */
 static inline void *rh_session_map(struct rh_session *s, const char *name, rh_u64 bytes)
 {
-	char hidden[48];
 	void *memory = MAP_FAILED;
-	int error, file = openat(s->dir, rh_session_hidden(name, hidden, sizeof(hidden)), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int error, file = rh_session_create(s, name);
 
-	if (file < 0) {
-		rh_session_fail(s, name, "cannot create");
+	if (file < 0)
 		return NULL;
-	}
 	do
 		errno = posix_fallocate(file, 0, (off_t)bytes);
 	while (errno == EINTR);
@@ -132,17 +138,32 @@ static inline void *rh_session_map(struct rh_session *s, const char *name, rh_u6
 static inline int rh_session_info(struct rh_session *s, const char *kind, const char *version, const char *guest, const char *further)
 {
 	static const char name[] = "wedge.info";
-	char hidden[48];
 	struct stat pids;
-	int file, failed;
+	int failed, file = rh_session_create(s, name);
 
-	file = openat(s->dir, rh_session_hidden(name, hidden, sizeof(hidden)), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (file < 0)
-		return rh_session_fail(s, name, "cannot create");
+		return -1;
 	failed = dprintf(file, "kind %s\nversion %s\nguest %s\n", kind, version, guest) < 0;
 	if (!failed && !stat("/proc/self/ns/pid", &pids))
 		failed = dprintf(file, "pid-namespace %llu\n", (unsigned long long)pids.st_ino) < 0;
 	failed = failed || dprintf(file, "%s", further) < 0;
+	if (close(file) || failed)
+		return rh_session_discard(s, name, "cannot write");
+	return rh_session_publish(s, name);
+}
+
+/*
+ * Writes memory-map: the text of QEMU's "info mtree -f", or lines of its shape behind a line 'AS "memory"'. It names the targets of records that
+ * nothing else has named, so it is written before the rings are closed.
+ */
+static inline int rh_session_memory_map(struct rh_session *s, const char *text)
+{
+	static const char name[] = "memory-map";
+	int failed, file = rh_session_create(s, name);
+
+	if (file < 0)
+		return -1;
+	failed = dprintf(file, "%s", text) < 0;
 	if (close(file) || failed)
 		return rh_session_discard(s, name, "cannot write");
 	return rh_session_publish(s, name);

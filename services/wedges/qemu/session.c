@@ -140,3 +140,9 @@ void session_tell(uint64_t ip, const uint8_t *bytes, size_t length)
 {
 	rh_session_tell(&session, ip, bytes, length);
 }
+
+void session_memory_map(const char *text)
+{
+	if (rh_session_memory_map(&session, text))
+		complain();
+}

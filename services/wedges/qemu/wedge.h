@@ -2,7 +2,7 @@
  * wedge.h: what the parts of the QEMU wedge share. Stages in the order of the data path: options, session, translate
  * (which instruction gets which callback), access (the callbacks), ram and physical (was it a device, and where), tables,
  * roots and memory (was it a page table, and of which level), run (executions of rep), annotated (is it a hit), site and
- * code.
+ * code, map (where devices were at the end).
  */
 #ifndef REHEAT_WEDGE_H
 #define REHEAT_WEDGE_H
@@ -143,6 +143,8 @@ void session_close_vcpu(unsigned int index);
 void session_close(void);
 /* Appends to the code file, or counts that it is full. One caller at a time. */
 void session_tell(uint64_t ip, const uint8_t *bytes, size_t length);
+/* Once, at the end. */
+void session_memory_map(const char *text);
 
 /* run.c */
 
@@ -170,6 +172,11 @@ void *physical_cpu(struct vcpu *v);
 /* The page's address, or ~0. */
 uint64_t physical_walk(struct vcpu *v, uint64_t virtual);
 bool physical_is_io(uint64_t physical);
+
+/* map.c */
+
+/* Puts the machine's memory map into the session, as far as this emulator exports it. */
+void map_write(void);
 
 /* memory.c */
 

@@ -101,6 +101,24 @@ public sealed class RingTests : IAsyncLifetime
             "SELECT g.name, t.operation, t.size, t.executions FROM reheat_data.site_totals t JOIN reheat_data.targets g USING (target) ORDER BY g.name"));
     }
 
+    [Theory]
+    [InlineData("FlatView\n AS \"memory\"\n  00000000fee00000-00000000feefffff (prio 0, i/o): apic-msi\n", "lapic")]
+    [InlineData("FlatView\n AS \"memory\"\n  00000000fee00000-00000000feef", "unknown")] // cut off
+    public async Task What_the_wedge_wrote_of_the_memory_map_when_it_ended_names_targets(string map, string target)
+    {
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);
+        await wedge.PushAsync(Code, access: 0xfee000b0, target: RingFormat.TargetByAddress);
+        string file = Path.Combine(Session, RingFormat.MemoryMapFile);
+        await File.WriteAllTextAsync(file, map, TestContext.Current.CancellationToken);
+        await wedge.CloseAsync();
+        await using var agent = new RunningAgent(_server.Address, Session, _image.Loaded());
+        await agent.DeliveredAsync();
+
+        Assert.Equal([(target, 1)], await _database.RowsAsync<(string, long)>(
+            "SELECT g.name, t.executions FROM reheat_data.site_totals t JOIN reheat_data.targets g USING (target)"));
+        Assert.Equal(target == "unknown", agent.Log.Warnings.Any(w => w.Contains(file, StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task A_corrupted_record_and_an_unknown_operation_are_counted_and_the_rest_is_kept()
     {
