@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Part of the key: raise it when this script starts to build something else from the same input.
-readonly script_version=1
+readonly script_version=2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 source_tar=${REHEAT_LINUX_SOURCE:-/usr/src/linux-source-6.1.tar.xz}
@@ -72,6 +72,16 @@ unpack() {
 	mv "$unpacking" "$dir/linux"
 }
 
+# The compiler's own plugin for nm, or it loads every one that there is, for each object: clang's has all of LLVM behind it.
+plugin() {
+	local lto
+	lto=$(gcc -print-file-name=liblto_plugin.so)
+	[[ ! -f $lto ]] || printf '%s' "--plugin $lto"
+}
+
+# In the tree, so that whatever is made in it, or in a copy of it, has them too.
+huge_pages() { gcc -O2 -shared -fPIC -o "$dir/linux/.huge-pages.so" "$here/huge_pages.c"; }
+
 # Everything that decides the outcome is in the tree, and none of it names this machine in the images: debug information gets
 # a fixed directory for that of the tree. (Not by a response file: gcc would then hide the assembler's arguments in one, too.)
 write_makefile() {
@@ -85,6 +95,9 @@ export KBUILD_BUILD_HOST := reheat
 export KCFLAGS := -fdebug-prefix-map=$dir/linux=/usr/src/linux-source-6.1
 export KAFLAGS := \$(KCFLAGS)
 export LC_ALL := C
+override NM := nm $(plugin)
+export LD_PRELOAD := \$(wildcard $dir/linux/.huge-pages.so) \$(LD_PRELOAD)
+export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 include Makefile
 MAKE
 }
@@ -207,6 +220,7 @@ if [[ ! -f $dir/complete ]]; then
 fi
 if [[ ! -f $dir/complete ]]; then
 	[[ -d $dir/linux ]] || unpack
+	huge_pages
 	write_makefile
 	configure
 	compile
