@@ -8,7 +8,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly root
-boots=(REHEAT_EQUAL_BOOTS=2 REHEAT_SMP_BOOTS=3 REHEAT_PLAIN_BOOTS=2 REHEAT_ROUNDS=2) long=0
+boots=(REHEAT_EQUAL_BOOTS=2 REHEAT_SMP_BOOTS=3 REHEAT_PLAIN_BOOTS=2) long=0
 case ${1-} in
 '') ;;
 --long) boots=(REHEAT_EQUAL_BOOTS=5 REHEAT_SMP_BOOTS=30 REHEAT_PLAIN_BOOTS=5 REHEAT_ROUNDS=3) long=1 && export REHEAT_SEEDS=3 ;;
@@ -16,21 +16,27 @@ case ${1-} in
 *) echo "usage: tests/run.sh [--long]" >&2 && exit 2 ;;
 esac
 
-passed=0 failed=0 skipped=0
 logs=$root/artifacts/tests
 mkdir -p "$logs"
 
+# What several lanes say comes out piece by piece, and what they count is added up at the end: a line "passed failed skipped" each.
+said() { flock "$logs/said" cat; }
+count() { echo "$*" >>"$logs/counts"; }
+
 # One check that has no counts of its own.
 check() {
-	local name=$1
+	local name=$1 began=$SECONDS
 	shift
 	if "$@" >"$logs/$name.log" 2>&1; then
-		passed=$((passed + 1))
-		printf 'ok    %s\n' "$name"
+		count 1 0 0
+		printf 'ok    %s (%d s)\n' "$name" $((SECONDS - began)) | said
 	else
-		failed=$((failed + 1))
-		printf 'FAIL  %s\n' "$name"
-		tail -n 30 "$logs/$name.log"
+		count 0 1 0
+		{
+			printf 'FAIL  %s (%d s)\n' "$name" $((SECONDS - began))
+			tail -n 30 "$logs/$name.log"
+		} | said
+		return 1
 	fi
 }
 
@@ -56,95 +62,98 @@ suite() {
 		set -- 0 1 0 # it ended without a closing line
 	fi
 	((status == 0 || $2 > 0)) || set -- "$1" 1 "$3"
-	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+	count "$@"
 	if (($2)); then
-		printf 'FAIL  %s: %d passed, %d failed, %d skipped (%d s, %d s of processors)\n' "$name" "$1" "$2" "$3" $((SECONDS - began)) "$spent"
-		grep -aE 'FAIL|\[FAIL\]|error' "$logs/$name.log" | head -n 40 || true
-		tail -n 40 "$logs/$name.log"
-	else
-		printf 'ok    %s: %d passed, %d skipped (%d s, %d s of processors)\n' "$name" "$1" "$3" $((SECONDS - began)) "$spent"
+		{
+			printf 'FAIL  %s: %d passed, %d failed, %d skipped (%d s, %d s of processors)\n' "$name" "$1" "$2" "$3" $((SECONDS - began)) "$spent"
+			grep -aE 'FAIL|\[FAIL\]|error' "$logs/$name.log" | head -n 40 || true
+			tail -n 40 "$logs/$name.log"
+		} | said
+		return 1
 	fi
+	printf 'ok    %s: %d passed, %d skipped (%d s, %d s of processors)\n' "$name" "$1" "$3" $((SECONDS - began)) "$spent" | said
 }
 
 build_guest() {
 	deploy/guests/linux/build.sh --variant tiny && deploy/guests/init/build.sh
 }
 
-# lane NAME FUNCTION: beside the rest, with sums of its own, until join NAME PID.
+# What needs the programs alone, and what needs a kernel, too; what takes long comes first.
+plain=(Loop second Assembler Core wedge user Grpc)
+kernel=(guest-second guest wedge-boots)
+((!long)) || kernel+=(second-kernel guest-many)
+
+run_suite() {
+	case $1 in
+	guest-second) suite "$1" env "${boots[@]}" tests/guest/run.py --reheat "$install/bin/reheat" second ;;
+	guest) suite "$1" tests/guest/run.py --reheat "$install/bin/reheat" account list kills ends hits ;;
+	guest-many) suite "$1" tests/guest/run.py --reheat "$install/bin/reheat" many ;;
+	wedge-boots) suite "$1" env "${boots[@]}" tests/wedge/run.py --reheat "$install/bin/reheat" boots linux ;;
+	wedge) suite "$1" tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits tables ends conformance ;;
+	second) suite "$1" tests/second/run.py --prefix "$install" linker objects plain interrupts bad ;;
+	second-kernel) suite "$1" tests/second/run.py --prefix "$install" --long kernel identity ;;
+	user) suite "$1" tests/user/run.py --prefix "$install" ;;
+	*) suite "$1" "tests/Reheat.$1.Tests/bin/Release/net10.0/Reheat.$1.Tests" -noColor ;;
+	esac || true # it is counted
+}
+
+# Runs what no other lane has begun. A kernel takes minutes to build the first time: what needs it comes first once it is there.
 lane() {
-	(
-		passed=0 failed=0 skipped=0
-		"$2"
-		echo "$passed $failed $skipped" >"$logs/$1.sums"
-	) >"$logs/$1.out" 2>&1 &
+	local name
+	while true; do
+		for name in $([[ ! -e $logs/kernel-ready ]] || echo "${kernel[@]}") "${plain[@]}"; do
+			if mkdir "$logs/begun/$name" 2>"$logs/taken"; then
+				run_suite "$name"
+				continue 2
+			fi
+		done
+		return 0
+	done
 }
 
-join() {
-	local sums=(0 1 0) # it ended without its sums
-	wait "$2" || true
-	cat "$logs/$1.out"
-	[[ ! -s $logs/$1.sums ]] || read -ra sums <"$logs/$1.sums"
-	passed=$((passed + sums[0])) failed=$((failed + sums[1])) skipped=$((skipped + sums[2]))
-}
-
-# What needs a kernel, which takes minutes to build the first time, and the programs, which are built meanwhile.
+# Beside the programs' build. Three lanes at most: on two processors a guest's clock stands still for too long with more.
 kernel_lane() {
-	check guest-build build_guest
-	((failed == 0)) || return 0
+	check guest-build build_guest || {
+		echo "not run without it: ${kernel[*]}" | said
+		return 0
+	}
 	until [[ -e $logs/installed ]]; do
 		[[ ! -e $logs/given-up ]] || return 0
 		sleep 1
 	done
-	lane loop-lane loop_lane
-	local loop=$!
-	suite wedge-boots env "${boots[@]}" tests/wedge/run.py --reheat "$install/bin/reheat" boots linux
-	suite guest tests/guest/run.py --reheat "$install/bin/reheat" account list kills ends hits
-	((!long)) || suite second-kernel tests/second/run.py --prefix "$install" --long kernel identity
-	((!long)) || suite guest-many tests/guest/run.py --reheat "$install/bin/reheat" many
-	# Three lanes at most: on two processors a guest's clock stands still for too long with more.
-	tools
-	join loop-lane "$loop"
+	touch "$logs/kernel-ready"
+	lane &
+	lane
+	wait
 }
-
-# What needs the programs and no kernel.
-tools() {
-	suite second tests/second/run.py --prefix "$install" linker objects plain interrupts bad
-	suite wedge tests/wedge/run.py --reheat "$install/bin/reheat" ring rmw guests hits tables ends conformance
-	suite user tests/user/run.py --prefix "$install"
-}
-
-# Mostly make, one after the other: boots of others fit between.
-loop_lane() { suite guest-second env "${boots[@]}" tests/guest/run.py --reheat "$install/bin/reheat" second; }
 
 finish() {
-	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-	((failed == 0 && passed > 0)) || exit 1
-	exit 0
+	wait
+	awk '{ passed += $1; failed += $2; skipped += $3 } END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 || passed == 0 }' "$logs/counts"
+	exit
 }
 
 "$root/deploy/setup.sh" "$root/deploy/packages.txt" "$root/deploy/guests/packages.txt" "$root/tests/packages.txt"
 cd "$root"
 
-readonly install=$logs/install
-rm -rf "$install" "$logs"/*-lane.* "$logs/installed" "$logs/given-up"
-lane kernel-lane kernel_lane
-kernel=$!
+# Processes in the background of a script ignore it.
+trap 'trap - TERM; kill -TERM 0' INT
 
-check build dotnet build Reheat.slnx -c Release -nologo -v quiet
-((failed)) || suite install tests/second/run.py --prefix "$install" install # and leaves it there for all that follows
-if ((failed)); then
+readonly install=$logs/install
+rm -rf "$install" "$logs"/{counts,begun,installed,given-up,kernel-ready}
+mkdir "$logs/begun"
+kernel_lane &
+
+# What is installed stays there for all that follows.
+if ! check build dotnet build Reheat.slnx -c Release -nologo -v quiet || ! suite install tests/second/run.py --prefix "$install" install; then
 	touch "$logs/given-up"
-	join kernel-lane "$kernel"
 	finish
 fi
 touch "$logs/installed"
 
-check compose env REHEAT_DB_PASSWORD=check docker-compose config -q
+check compose env REHEAT_DB_PASSWORD=check docker-compose config -q || true
 # What else "dotnet format" looks at, the build has: its rules are warnings there, and warnings errors.
-check format dotnet format whitespace --folder . --exclude artifacts --verify-no-changes
-((!long)) || check format-all dotnet format Reheat.slnx --verify-no-changes --no-restore
-for project in Core Assembler Grpc Loop; do
-	suite "$project" "tests/Reheat.$project.Tests/bin/Release/net10.0/Reheat.$project.Tests" -noColor
-done
-join kernel-lane "$kernel"
+check format dotnet format whitespace --folder . --exclude artifacts --verify-no-changes || true
+((!long)) || check format-all dotnet format Reheat.slnx --verify-no-changes --no-restore || true
+lane
 finish
