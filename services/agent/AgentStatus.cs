@@ -3,7 +3,7 @@ namespace Reheat.Agent;
 /// <summary>What an agent has done so far; read by whoever shows progress, from any thread.</summary>
 public sealed class AgentStatus
 {
-    private long _seen, _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _lost, _reconnects;
+    private long _seen, _records, _acknowledged, _batches, _sites, _corrupt, _unknownOperations, _outside, _lost, _reconnects, _welcomes;
     private ulong _maxBatchRecords = 1 << 16;
     private volatile Uri? _collector;
     private volatile string _connection = "not connected yet";
@@ -38,11 +38,18 @@ public sealed class AgentStatus
     /// <summary>How often the stream was opened anew.</summary>
     public long Reconnects => Volatile.Read(ref _reconnects);
 
+    /// <summary>Streams that a collector took.</summary>
+    internal long Welcomes => Volatile.Read(ref _welcomes);
+
     /// <summary>The collector that took the last stream, or null.</summary>
     public Uri? Collector
     {
         get => _collector;
-        internal set => _collector = value;
+        internal set
+        {
+            _collector = value;
+            Interlocked.Increment(ref _welcomes);
+        }
     }
 
     /// <summary>For people: "connected", or why not.</summary>

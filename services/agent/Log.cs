@@ -23,6 +23,9 @@ internal static partial class Log
     [LoggerMessage(3004, LogLevel.Warning, "the monitor is gone ({Reason}); addresses are named by the last memory map")]
     public static partial void MonitorGone(ILogger log, string reason);
 
+    [LoggerMessage(3018, LogLevel.Warning, "{Reason}; addresses are named by the last memory map, and it is asked again in {Seconds} s")]
+    public static partial void MonitorSilent(ILogger log, string reason, double seconds);
+
     [LoggerMessage(3010, LogLevel.Debug, "the monitor ended with its QEMU ({Reason})")]
     public static partial void MonitorEnded(ILogger log, string reason);
 

@@ -13,9 +13,13 @@ internal sealed class MachineWatch(string? monitorSocket, string session, TimePr
     // A QEMU that ends closes its monitor first.
     private static readonly TimeSpan EndOfQemu = TimeSpan.FromSeconds(2);
 
+    // A QEMU that does not answer holds up whoever asks.
+    private static readonly TimeSpan AskAgain = TimeSpan.FromMinutes(1);
+
     private readonly SemaphoreSlim _reading = new(1);
     private QmpClient? _monitor;
     private bool _gone, _lastRead;
+    private long? _silentSince;
 
     /// <summary>Whether the machine has ended: then nobody has to be told that its monitor is gone.</summary>
     public Func<bool> Ended { get; set; } = static () => false;
@@ -43,10 +47,21 @@ internal sealed class MachineWatch(string? monitorSocket, string session, TimePr
 
     private async Task AskAsync(string socket, CancellationToken cancel)
     {
+        if (_silentSince is { } since && clock.GetElapsedTime(since) < AskAgain)
+            return;
+        _silentSince = null;
         try
         {
             _monitor ??= await QmpClient.ConnectAsync(socket, cancel);
             Add(await _monitor.HumanAsync("info mtree -f", cancel), "info mtree -f");
+        }
+        catch (IOException e) when (e.InnerException is TimeoutException or OperationCanceledException)
+        {
+            // Stopped, by a debugger or a signal, and perhaps not for good.
+            Log.MonitorSilent(log, e.Message, AskAgain.TotalSeconds);
+            if (_monitor is not null)
+                await _monitor.DisposeAsync();
+            (_monitor, _silentSince) = (null, clock.GetTimestamp());
         }
         catch (Exception e) when (e is IOException or SocketException)
         {

@@ -203,12 +203,14 @@ internal sealed class IngestStream(
         while (state.Next < state.Sampled && _sites.Count <= _maxSites)
         {
             await RoomAsync(cancel);
-            ulong to = state.Ring.EndOfBatch(state.Next, state.Sampled, refusals.Careful ? refusals.MaxRecords : _maxRecords);
+            ulong to = state.Ring.EndOfBatch(state.Next, state.Sampled, refusals.Careful ? Math.Min(refusals.MaxRecords, _maxRecords) : _maxRecords);
             if (refusals.GivenUp(state.Ring.Ring, state.Next) is { } end)
                 await SendBatchAsync(source.GiveUp(state.Ring, state.Next, end), state, requests, cancel, givenUp: true);
             else
                 await SendBatchAsync(source.Gone(state.Ring, state.Next) ?? source.Cut(state.Ring, state.Next, to, _sites), state, requests, cancel);
         }
+        if (state.Next < state.Sampled)
+            return; // the dictionary is full: what comes next would need it
         // Counters change without records (a full ring, code outside every image); and a quiet stream must keep its lease.
         bool news = state.Ring.Counters != state.Told || !state.EverTold;
         if ((!last || !news) && clock.GetElapsedTime(_lastSent) <= _keepAlive)

@@ -63,7 +63,7 @@ internal sealed class StreamLoop(
         {
             int which = at % collectors.Length;
             Uri collector = collectors[which];
-            long acknowledged = status.Acknowledged;
+            long acknowledged = status.Acknowledged, welcomes = status.Welcomes;
             string reason;
             try
             {
@@ -77,8 +77,12 @@ internal sealed class StreamLoop(
             catch (RpcException e) when (!cancel.IsCancellationRequested)
             {
                 // What a broken connection makes of a request may be refused for anything; what is wrong with the request itself is so each time.
-                if (status.Acknowledged > acknowledged)
+                // Where another took the wedge meanwhile, refusals are not in a row.
+                int own = refused[which];
+                if (status.Welcomes > welcomes)
                     Array.Clear(refused);
+                if (status.Acknowledged == acknowledged)
+                    refused[which] = own;
                 refused[which] = IsRefusal(e.StatusCode) ? refused[which] + 1 : 0;
                 if (refused[which] == BelievedRefusals)
                     throw new AgentException($"the collector at {collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);

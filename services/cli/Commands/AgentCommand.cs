@@ -130,7 +130,7 @@ internal static class AgentCommand
         {
             await agent.RunAsync(cancel);
         }
-        catch (OperationCanceledException) when (options.Spool is { } spool && SpooledBytes(spool) is > 0 and var bytes)
+        catch (OperationCanceledException) when (options.Spool is { } spool && SpooledBytes(spool, options.Wedge) is > 0 and var bytes)
         {
             screen.Say($"{Format.Bytes(bytes)} wait in the spool {spool.Directory}: the next agent of wedge {options.Wedge} with this spool delivers them");
             throw;
@@ -159,7 +159,7 @@ internal static class AgentCommand
                 agent.Status.Reconnects,
             },
             console => console.WriteLine($"{options.Wedge}: {(counts.Hits > 0 ? $"{Format.Count(counts.Hits, "hit")} and " : "")}{Format.Count(counts.Traps, "trap")} recorded{(account is null ? "" : $" = {Account(account)}")}"));
-        if (!force && account is { Stored: 0, Dropped: 0, OutsideRecorded: > 0 })
+        if (!force && agent.Status.Lost == 0 && account is { Stored: 0, Dropped: 0, HitsStored: 0, HitsDropped: 0, OutsideRecorded: > 0 })
         {
             screen.Say($"warning: all of it lies outside the images: {string.Join(", ", images.Select(i => i.Name))} is not what the guest ran, or not where it ran (--image PATH@BIAS); it is counted as outside, for good");
             return ExitCode.NoObservations;
@@ -183,8 +183,12 @@ internal static class AgentCommand
         return new SpoolOptions { Directory = Path.GetFullPath(directory), MaxBytes = bytes, After = TimeSpan.FromSeconds(after), Sync = parsed.GetValue(Sync) };
     }
 
-    private static ulong SpooledBytes(SpoolOptions spool) =>
-        Directory.Exists(spool.Directory) ? new DirectoryInfo(spool.Directory).EnumerateFiles("*.spool", SearchOption.AllDirectories).Aggregate(0UL, (sum, file) => sum + (ulong)file.Length) : 0;
+    // Other wedges have their own directories beside this one.
+    private static ulong SpooledBytes(SpoolOptions spool, string wedge)
+    {
+        var directory = new DirectoryInfo(Spool.DirectoryOf(spool, wedge));
+        return directory.Exists ? directory.EnumerateFiles("*.spool", SearchOption.AllDirectories).Aggregate(0UL, (sum, file) => sum + (ulong)file.Length) : 0;
+    }
 
     private static string? TokenOf(ParseResult parsed)
     {

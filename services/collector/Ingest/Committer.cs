@@ -253,6 +253,7 @@ internal sealed class Committer(
                     // One of them may find another database, and end the streams of all.
                     foreach (PendingBatch pending in group)
                     {
+                        pending.Batch.Fate = BatchFate.Pending; // what it was set to is rolled back
                         if (!pending.Stream.Ended.IsCompleted)
                             await CommitAsync([pending], cancel);
                     }

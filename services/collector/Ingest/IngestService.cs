@@ -18,6 +18,8 @@ internal sealed class IngestService(
     private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan HelloPatience = TimeSpan.FromSeconds(20);
 
+    private static readonly Status Superseded = new(StatusCode.Unavailable, "the collector needs the memory of what old streams count (Collector:MaxKeys) — connect again");
+
     /// <inheritdoc/>
     public override async Task Ingest(
         IAsyncStreamReader<WireRequest> requestStream, IServerStreamWriter<IngestResponse> responseStream, ServerCallContext context)
@@ -145,12 +147,17 @@ internal sealed class IngestService(
         }
         admitted.Added?.AtLeast(grant.TokenSites);
         int generation = keys.Generation;
-        var dictionary = new StreamDictionary(keys.Enter(), budget, [.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, lookUps, admitted.Limits);
+        StreamSession? opened = null;
+        KeyTables.Held held = keys.Enter(() => opened?.End(Superseded));
+        var dictionary = new StreamDictionary(held, budget, [.. hello.Images.Select(i => new BuildId(i.BuildId.Span))], targets, lookUps, admitted.Limits);
         var session = new StreamSession(hello, grant, dictionary, options.MaxUnreadAnswers, admitted)
         {
             LastHeard = clock.GetTimestamp(),
             Rates = [new RateLimit(options.MaxRecordsPerSecond, clock), .. admitted.Rate is { } shared ? [shared] : Array.Empty<RateLimit>()],
         };
+        opened = session;
+        if (held.IsEnding)
+            session.End(Superseded);
         leases.Add(session);
         // Whoever finds the database replaced makes a new generation first and ends the streams that it sees then.
         if (keys.Generation != generation)

@@ -98,6 +98,7 @@ internal sealed class StreamDictionary(
             if (number < 0)
             {
                 // Not this stream's fault: it may come again when others have gone, or go to another collector.
+                held.MakeRoom();
                 var most = new StreamLimit("collector", "MaxKeys", budget.Most, "collector");
                 return ColumnFault.Limit(most, budget.Held + 1, $"the streams of this collector count {budget.Held} distinct things: {most}") with { Status = StatusCode.Unavailable };
             }

@@ -49,11 +49,12 @@ internal sealed class Admission
             throw new RpcException(new Status(StatusCode.Unauthenticated,
                 $"wedge {wedge}: the call's header authorization holds none of the {_tokens.Count} tokens of this collector — give the agent one with --token-file"));
         }
-        Take(_all, "MaxStreams", $"wedge:{wedge}", $"wedge {wedge}: the collector has {{0}} streams: at most {{1}} (Collector:MaxStreams)");
+        // Not this stream's fault: it may come again when others have gone, or go to another collector.
+        Take(_all, StatusCode.Unavailable, "MaxStreams", $"wedge:{wedge}", $"wedge {wedge}: the collector has {{0}} streams: at most {{1}} (Collector:MaxStreams)");
         try
         {
             if (token is not null)
-                Take(token, "Tokens:MaxStreams", $"token:{token.Name}", $"wedge {wedge}: token {token.Name} has {{0}} streams: at most {{1}} (Collector:Tokens:MaxStreams)");
+                Take(token, StatusCode.ResourceExhausted, "Tokens:MaxStreams", $"token:{token.Name}", $"wedge {wedge}: token {token.Name} has {{0}} streams: at most {{1}} (Collector:Tokens:MaxStreams)");
         }
         catch
         {
@@ -82,14 +83,14 @@ internal sealed class Admission
             token.Added.Forget();
     }
 
-    private void Take(Holder holder, string limit, string subject, string message)
+    private void Take(Holder holder, StatusCode status, string limit, string subject, string message)
     {
         int streams = Interlocked.Increment(ref holder.Streams);
         if (holder.MaxStreams == 0 || streams <= holder.MaxStreams)
             return;
         Interlocked.Decrement(ref holder.Streams);
         _refusals.Count(new ExceededLimit(subject, limit, holder.MaxStreams, streams));
-        throw new RpcException(new Status(StatusCode.ResourceExhausted, string.Format(System.Globalization.CultureInfo.InvariantCulture, message, streams - 1, holder.MaxStreams)));
+        throw new RpcException(new Status(status, string.Format(System.Globalization.CultureInfo.InvariantCulture, message, streams - 1, holder.MaxStreams)));
     }
 
     // By hash: comparing tells nobody who measures time how much of a token is right.

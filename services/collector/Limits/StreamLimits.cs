@@ -27,7 +27,7 @@ internal sealed record StreamLimits(string Subject, StreamLimit BatchRows, Strea
 }
 
 /// <summary>A limit that holds for a stream.</summary>
-/// <param name="Subject">Whose it is: <c>wedge:NAME</c> or <c>token:NAME</c>.</param>
+/// <param name="Subject">Whose it is: <c>wedge:NAME</c> or <c>token:NAME</c>; <c>collector</c> or <c>database</c> where the limit is of all.</param>
 /// <param name="Setting">The setting's name, below <c>Collector</c>.</param>
 /// <param name="Most">What it allows.</param>
 /// <param name="Each">To whom: "batch", "stream", "wedge", "token".</param>

@@ -24,6 +24,7 @@ public sealed record TokenOptions
     /// <summary>Distinct sites of one stream; 0: as the collector has it.</summary>
     public int MaxSites { get; init; }
 
-    /// <summary>Sites that all of its streams together may be the first to name, over all collectors; 0: no limit. Wedges choose their names, tokens do not.</summary>
+    /// <summary>Sites that all of its streams together may be the first to name, over all collectors; 0: no limit. Wedges choose their names, tokens do not.
+    /// Committed sites count: what is named within one commit interval is judged by what was committed before.</summary>
     public int MaxNewSites { get; init; }
 }

@@ -25,7 +25,7 @@ public sealed class TargetStore(NpgsqlDataSource database, int limit = TargetSto
     /// <summary>The number of a name that is remembered, or null.</summary>
     public short? Find(string name) => _known.TryGetValue(name, out short known) ? known : null;
 
-    /// <summary>The number of a name, made if it is new; none if the database, or the subject, has as many names as it takes (or two more, if collectors race).</summary>
+    /// <summary>The number of a name, made if it is new; none if the database, or the subject, has as many names as it takes (or a few more: those that ask at the same moment do not see each other).</summary>
     /// <param name="name">The name.</param>
     /// <param name="subject">Who uses it: <c>wedge:NAME</c> or <c>token:NAME</c>.</param>
     /// <param name="cancel">Cancels.</param>

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Reheat.Store.Storage;
 
 /// <summary>What was refused for a limit since it was told last.</summary>
-/// <param name="Subject"><c>wedge:NAME</c> or <c>token:NAME</c>.</param>
+/// <param name="Subject"><c>wedge:NAME</c> or <c>token:NAME</c>; <c>collector</c> or <c>database</c> where the limit is of all.</param>
 /// <param name="Limit">The setting's name.</param>
 /// <param name="Allowed">What it allows.</param>
 /// <param name="Refused">How often.</param>

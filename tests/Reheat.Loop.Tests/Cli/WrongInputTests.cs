@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Reheat.Core.Ring;
 using Reheat.Loop.Tests.Fixtures;
 using Xunit;
 
@@ -53,6 +54,20 @@ public sealed class WrongInputTests(CliServer cli) : IClassFixture<CliServer>
         Assert.Equal(6, result.ExitCode);
         Assert.Contains("2 outside the images", result.Output, StringComparison.Ordinal);
         Assert.Contains("all of it lies outside the images", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Hits_inside_are_something_though_all_traps_lie_outside()
+    {
+        string session = cli.Scratch.File("hits-inside");
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(session);
+        await wedge.PushAsync(0x401000, flags: RecordFlags.Hit);
+        await wedge.PushAsync(0x10401000);
+        await wedge.CloseAsync();
+
+        ReheatResult result = await cli.RunAsync("agent", "--session", session, "--image", cli.Image.Path, "--wedge", "hits-inside");
+
+        Assert.Equal((0, ""), (result.ExitCode, result.Errors));
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public sealed class LimitTests : IAsyncLifetime
         using (await RawStream.OpenAsync(server.Address, RawStream.Hello("two")))
         {
             Status third = await RawStream.RefusedAsync(server.Address, RawStream.Hello("three"));
-            Assert.Equal(StatusCode.ResourceExhausted, third.StatusCode);
+            Assert.Equal(StatusCode.Unavailable, third.StatusCode); // it may come again
             Assert.Contains("the collector has 2 streams: at most 2 (Collector:MaxStreams)", third.Detail, StringComparison.Ordinal);
         }
         await Eventually.HoldsAsync(async () => (await RawStream.RefusedAsync(server.Address, RawStream.Hello("three", h => h.Rings.Add(0)))).StatusCode == StatusCode.InvalidArgument, "a place is free again");
@@ -187,22 +187,22 @@ public sealed class LimitTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_open_streams_count_is_limited_and_room_comes_back_with_those_that_end()
+    public async Task What_open_streams_count_is_limited_and_old_streams_are_ended_to_make_room()
     {
         await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { MaxKeys = 2 });
-        using (RawStream one = await RawStream.OpenAsync(server.Address, RawStream.Hello("one")))
-        {
-            await one.CountAsync(one.Batch(0, 1, (0x1000, 1)));
-            using RawStream two = await RawStream.OpenAsync(server.Address, RawStream.Hello("two"));
-            await two.CountAsync(two.Batch(0, 1, (0x1000, 1)));
-            await two.SendAsync(two.Batch(1, 2, (0x3000, 1)));
+        using RawStream one = await RawStream.OpenAsync(server.Address, RawStream.Hello("one"));
+        await one.CountAsync(one.Batch(0, 1, (0x1000, 1)));
+        using RawStream two = await RawStream.OpenAsync(server.Address, RawStream.Hello("two"));
+        await two.CountAsync(two.Batch(0, 1, (0x1000, 1)));
+        await two.SendAsync(two.Batch(1, 2, (0x3000, 1)));
 
-            Status full = await two.EndAsync();
-            Assert.Equal(StatusCode.Unavailable, full.StatusCode); // it may come again
-            Assert.Contains("count 2 distinct things: at most 2 a collector (Collector:MaxKeys)", full.Detail, StringComparison.Ordinal);
-            await RefusedAsync("collector", "MaxKeys", 2, 3);
-            await one.CountAsync(one.Batch(1, 2, (0x1000, 1)));
-        }
+        Status full = await two.EndAsync();
+        Assert.Equal(StatusCode.Unavailable, full.StatusCode); // it may come again
+        Assert.Contains("count 2 distinct things: at most 2 a collector (Collector:MaxKeys)", full.Detail, StringComparison.Ordinal);
+        await RefusedAsync("collector", "MaxKeys", 2, 3);
+        Status old = await one.EndAsync(); // it holds a table that no new stream gets
+        Assert.Equal(StatusCode.Unavailable, old.StatusCode);
+        Assert.Contains("Collector:MaxKeys) — connect again", old.Detail, StringComparison.Ordinal);
         await Eventually.HoldsAsync(
             async () =>
             {
@@ -223,13 +223,19 @@ public sealed class LimitTests : IAsyncLifetime
     {
         var budget = new KeyBudget(8);
         var tables = new KeyTables(budget);
-        KeyTables.Held first = tables.Enter(), second = tables.Enter();
+        int ended = 0;
+        KeyTables.Held first = tables.Enter(() => ended++), second = tables.Enter(() => ended++);
         Assert.Same(first.Table, second.Table);
         int[] numbers = [.. Enumerable.Range(0, 10).Select(i => first.Table.NumberOf(new CountKey(new SiteId(i), default, 4, 1, default), default))];
         Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7, -1, -1], numbers);
 
-        using KeyTables.Held third = tables.Enter(); // the first is well filled
+        first.MakeRoom(); // nothing is left yet
+        using KeyTables.Held third = tables.Enter(() => ended = 99); // the first is well filled
         Assert.NotSame(first.Table, third.Table);
+        Assert.Equal((0, false), (ended, first.IsEnding));
+        third.MakeRoom();
+        third.MakeRoom(); // its own is not left
+        Assert.Equal((2, true, true, false), (ended, first.IsEnding, second.IsEnding, third.IsEnding));
         first.Dispose();
         first.Dispose();
         Assert.Equal(8, budget.Held);
