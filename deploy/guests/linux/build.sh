@@ -196,7 +196,7 @@ while (($#)); do
 	esac
 done
 case $variant in
-demo) arch=x86_64 about=1200 fragments=(base x86_64 demo) ;;
+demo) arch=x86_64 about=1110 fragments=(base x86_64 demo) ;;
 tiny) arch=x86_64 about=1020 fragments=(base x86_64 tiny) ;;
 tiny32) arch=i386 about=1000 fragments=(base i386 tiny) ;;
 *) usage >&2 && exit 2 ;;
