@@ -78,12 +78,10 @@ internal sealed class StreamLoop(
             {
                 // What a broken connection makes of a request may be refused for anything; what is wrong with the request itself is so each time.
                 // Where another took the wedge meanwhile, refusals are not in a row.
-                int own = refused[which];
+                int own = status.Acknowledged > acknowledged ? 0 : refused[which];
                 if (status.Welcomes > welcomes)
                     Array.Clear(refused);
-                if (status.Acknowledged == acknowledged)
-                    refused[which] = own;
-                refused[which] = IsRefusal(e.StatusCode) ? refused[which] + 1 : 0;
+                refused[which] = IsRefusal(e.StatusCode) ? own + 1 : 0;
                 if (refused[which] == BelievedRefusals)
                     throw new AgentException($"the collector at {collector} refused wedge {options.Wedge}: {e.Status.Detail}", e);
                 status.Connection = e.Status.Detail;
