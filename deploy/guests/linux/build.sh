@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Part of the key: raise it when this script starts to build something else from the same input.
-readonly script_version=2
+readonly script_version=3
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 source_tar=${REHEAT_LINUX_SOURCE:-/usr/src/linux-source-6.1.tar.xz}
@@ -82,6 +82,14 @@ plugin() {
 # In the tree, so that whatever is made in it, or in a copy of it, has them too.
 huge_pages() { gcc -O2 -shared -fPIC -o "$dir/linux/.huge-pages.so" "$here/huge_pages.c"; }
 
+# kbuild starts a shell for each optional step of a rule, a check or a table of versions, also where the configuration has no such step: five an
+# object compiled, one an object that is up to date. Later kernels do not. (All makes below read it first: MAKEFILES names it.)
+write_first_makefile() {
+	cat >"$dir/linux/.first.mk" <<'MAKE'
+override cmd = @$(if $(strip $(cmd_$(1))),set -e; $(echo-cmd) $($(quiet)redirect) $(delete-on-interrupt) $(cmd_$(1)),:)
+MAKE
+}
+
 # Everything that decides the outcome is in the tree, and none of it names this machine in the images: debug information gets
 # a fixed directory for that of the tree. (Not by a response file: gcc would then hide the assembler's arguments in one, too.)
 write_makefile() {
@@ -98,6 +106,8 @@ export LC_ALL := C
 override NM := nm $(plugin)
 export LD_PRELOAD := \$(wildcard $dir/linux/.huge-pages.so) \$(LD_PRELOAD)
 export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
+export MAKEFILES := $dir/linux/.first.mk
+include .first.mk
 include Makefile
 MAKE
 }
@@ -221,6 +231,7 @@ fi
 if [[ ! -f $dir/complete ]]; then
 	[[ -d $dir/linux ]] || unpack
 	huge_pages
+	write_first_makefile
 	write_makefile
 	configure
 	compile
