@@ -88,6 +88,8 @@ public sealed class WedgeAgent(AgentOptions options, TimeProvider clock, ILogger
     private async Task RunSpooledAsync(SpoolOptions spooling, WedgeSession session, RingSource source, CancellationToken cancel)
     {
         using Spool spool = Spool.Open(spooling, options.Wedge, log);
+        if (spool.BatchRecords is { } records)
+            Status.MaxBatchRecords = records;
         using SentCuts cuts = SentCuts.Open(Path.Combine(Spool.DirectoryOf(spooling, options.Wedge), "sent"));
         var spoolClock = new SpoolClock(clock);
         // Also those that an earlier agent of the session was told of and this one is not.

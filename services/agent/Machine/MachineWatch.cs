@@ -52,7 +52,7 @@ internal sealed class MachineWatch(string? monitorSocket, string session, TimePr
         _silentSince = null;
         try
         {
-            _monitor ??= await QmpClient.ConnectAsync(socket, cancel);
+            _monitor ??= await QmpClient.ConnectAsync(socket, clock, cancel);
             Add(await _monitor.HumanAsync("info mtree -f", cancel), "info mtree -f");
         }
         catch (IOException e) when (e.InnerException is TimeoutException or OperationCanceledException)

@@ -17,6 +17,7 @@ internal sealed class QmpClient : IAsyncDisposable
     // A QEMU that is stopped, by a debugger or a signal, answers nothing, and records must not wait for it for ever.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    private readonly TimeProvider _clock;
     private readonly Socket _socket;
     private readonly StreamReader _reader;
     private readonly Stream _stream;
@@ -26,8 +27,9 @@ internal sealed class QmpClient : IAsyncDisposable
     private readonly CancellationTokenSource _ending = new();
     private Task _reading = Task.CompletedTask;
 
-    private QmpClient(Socket socket)
+    private QmpClient(Socket socket, TimeProvider clock)
     {
+        _clock = clock;
         _socket = socket;
         _stream = new NetworkStream(socket);
         _reader = new StreamReader(_stream, Encoding.UTF8);
@@ -39,13 +41,13 @@ internal sealed class QmpClient : IAsyncDisposable
     /// <summary>Connects and negotiates.</summary>
     /// <exception cref="SocketException">Nobody listens.</exception>
     /// <exception cref="IOException">The connection ended, as it does when QEMU ends.</exception>
-    public static async Task<QmpClient> ConnectAsync(string socketPath, CancellationToken cancel)
+    public static async Task<QmpClient> ConnectAsync(string socketPath, TimeProvider clock, CancellationToken cancel)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancel);
-            var client = new QmpClient(socket);
+            var client = new QmpClient(socket, clock);
             if (await GreetingAsync(client, cancel) is null)
                 throw new IOException($"{socketPath}: the monitor closed the connection without a greeting");
             client._reading = client.ReadAsync();
@@ -62,11 +64,11 @@ internal sealed class QmpClient : IAsyncDisposable
     // One that serves another client does not greet either.
     private static async Task<string?> GreetingAsync(QmpClient client, CancellationToken cancel)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        patience.CancelAfter(Patience);
+        using var patience = new CancellationTokenSource(Patience, client._clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
         try
         {
-            return await client._reader.ReadLineAsync(patience.Token);
+            return await client._reader.ReadLineAsync(either.Token);
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
@@ -89,7 +91,7 @@ internal sealed class QmpClient : IAsyncDisposable
             JsonObject answer;
             try
             {
-                answer = await _answers.Reader.ReadAsync(CancellationToken.None).AsTask().WaitAsync(Patience, CancellationToken.None);
+                answer = await _answers.Reader.ReadAsync(CancellationToken.None).AsTask().WaitAsync(Patience, _clock, CancellationToken.None);
             }
             catch (TimeoutException e)
             {

@@ -157,6 +157,7 @@ internal sealed partial class Spool : IDisposable
         foreach (string left in Directory.EnumerateFiles(_directory, "*.tmp"))
             File.Delete(left);
         MakeReserve();
+        BatchRecords = ReadLimits(LimitsPath);
         foreach (string path in Directory.EnumerateFiles(_directory, "*" + SpoolFormat.SegmentSuffix).Order(StringComparer.Ordinal))
         {
             long length = new FileInfo(path).Length;

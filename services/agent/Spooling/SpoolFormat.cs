@@ -15,7 +15,7 @@ internal static class SpoolFormat
 
     public const long MostSegmentBytes = 4 << 20;
 
-    public const string SegmentSuffix = ".spool", AsideSuffix = ".aside", LockFile = "lock", ReserveFile = "reserve";
+    public const string SegmentSuffix = ".spool", AsideSuffix = ".aside", LockFile = "lock", ReserveFile = "reserve", LimitsFile = "limits";
 
     /// <summary>Segments sort by their numbers.</summary>
     public static string NameOf(ulong epoch, long number) => $"{number:d12}-{epoch:x16}{SegmentSuffix}";

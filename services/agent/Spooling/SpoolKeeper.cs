@@ -28,6 +28,8 @@ internal sealed class SpoolKeeper(
             while (await timer.WaitForNextTickAsync(cancel))
             {
                 bool any = false;
+                if (status.Welcomes > 0)
+                    spool.Remember(status.MaxBatchRecords);
                 foreach (OpenRing ring in session.Rings)
                 {
                     if (IsPressed(ring))

@@ -122,7 +122,7 @@ internal sealed class GuestRun(QemuCommand qemu, WedgeAgent agent, string? conso
         {
             try
             {
-                return await QmpClient.ConnectAsync(qemu.ControlMonitor, CancellationToken.None);
+                return await QmpClient.ConnectAsync(qemu.ControlMonitor, TimeProvider.System, CancellationToken.None);
             }
             catch (Exception e) when (e is SocketException or IOException)
             {

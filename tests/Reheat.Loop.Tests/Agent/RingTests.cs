@@ -267,6 +267,25 @@ public sealed class RingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Records_that_are_given_up_are_few_where_the_collector_takes_small_batches()
+    {
+        const int Sites = 120;
+        await _database.ExecuteAsync($"ALTER TABLE reheat_data.sites ADD CONSTRAINT unwanted CHECK (address <> {Code + 100})");
+        await using LoopServer small = await LoopServer.StartAsync(_database.ConnectionString, change: o => o with { MaxBatchRows = 8 });
+        using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);
+        for (uint site = 0; site < Sites; site++)
+            await wedge.PushAsync(Code + site);
+        await wedge.CloseAsync();
+        await using var agent = new RunningAgent(small.Address, Session, _image.Loaded(), errorsExpected: true);
+        await agent.DeliveredAsync();
+
+        long dropped = await _database.ValueAsync<long>("SELECT dropped FROM reheat.accounting");
+        Assert.InRange(dropped, 1, 8);
+        await _database.AssertTrapsAsync(Sites - dropped);
+        Assert.All(agent.Log.Errors, e => Assert.Contains("unwanted", e, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Counters_that_the_collector_never_takes_stop_the_agent_with_its_reason_once_the_records_are_stored()
     {
         using WedgeProcess wedge = await WedgeProcess.StartAsync(Session);

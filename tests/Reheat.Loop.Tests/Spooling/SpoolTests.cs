@@ -77,17 +77,23 @@ public sealed class SpoolTests : IAsyncLifetime
         Assert.Empty(Segments());
     }
 
-    [Fact]
-    public async Task What_is_spooled_fits_what_the_collector_takes_in_a_batch()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // what the agent has heard is kept
+    public async Task What_is_spooled_fits_what_the_collector_takes_in_a_batch(bool restarts)
     {
         using WedgeProcess wedge = await WedgeProcess.StartAsync(Session, capacity: 1 << 10);
-        await using RunningAgent agent = Agent();
+        RunningAgent first = Agent();
         await using (await LoopServer.StartAsync(_database.ConnectionString, _port, change: o => o with { MaxBatchRows = 10 }))
         {
-            await Eventually.HoldsAsync(() => Task.FromResult(agent.Status.Connection == "connected"), "the agent has heard of the limit");
+            await Eventually.HoldsAsync(() => Task.FromResult(first.Status.Connection == "connected"), "the agent has heard of the limit");
             await wedge.FeedAsync(1, 100, Code, step: 1, Sites);
-            await agent.AcknowledgedAsync(100);
+            await first.AcknowledgedAsync(100);
+            await Eventually.HoldsAsync(() => Task.FromResult(System.IO.Directory.EnumerateFiles(Directory, "limits", SearchOption.AllDirectories).Any()), "it is kept");
         }
+        if (restarts)
+            await first.DisposeAsync();
+        await using RunningAgent agent = restarts ? Agent() : first;
         await wedge.FeedAsync(2, 5_000, Code, step: 1, Sites);
         await SpooledAsync(agent);
         await using LoopServer server = await LoopServer.StartAsync(_database.ConnectionString, _port, change: o => o with { MaxBatchRows = 10 });
