@@ -16,8 +16,9 @@ Publishes and installs, and prints each file or directory that it wrote:
   DIR/lib/reheat/ld    the same as stand-in for the linker: gives records their final names
   DIR/lib/reheat/cli   what bin/reheat consists of
 Any build can use them then:
-  REHEAT_ANNOTATIONS=FILE REHEAT_REPORT=FILE COMPILER_PATH=DIR/lib/reheat make
+  REHEAT_ANNOTATIONS=FILE REHEAT_REPORT=FILE COMPILER_PATH=DIR/lib/reheat PATH=DIR/lib/reheat:$PATH make
   REHEAT_ANNOTATIONS=FILE gcc -B DIR/lib/reheat/ …          (clang: -fno-integrated-as besides)
+The compiler looks for as and ld in COMPILER_PATH; a build that calls ld itself, as kbuild does, finds it on the PATH.
 
 A second call replaces what changed.
 

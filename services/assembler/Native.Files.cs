@@ -100,12 +100,20 @@ internal static unsafe partial class Native
     /// <summary>Appends a line whole, also beside other writers. Returns the error, 0 if it stands there.</summary>
     public static int Append(string path, ReadOnlySpan<byte> line)
     {
-        const int WriteOnly = 1, Create = 0x40, AppendFlag = 0x400, CloseOnExec = 0x80000;
-        int file = open(path, WriteOnly | Create | AppendFlag | CloseOnExec, 0x1b6);
+        const int WriteOnly = 1, ReadWrite = 2, Create = 0x40, AppendFlag = 0x400, CloseOnExec = 0x80000;
+        int file = open(path, ReadWrite | Create | AppendFlag | CloseOnExec, 0x1b6);
+        if (file < 0)
+            file = open(path, WriteOnly | Create | AppendFlag | CloseOnExec, 0x1b6);
         if (file < 0)
             return Marshal.GetLastPInvokeError();
         _ = flock(file, 2); // LOCK_EX; the close gives it back
-        int error = Write(file, line) ? 0 : Math.Max(Marshal.GetLastPInvokeError(), 1);
+        long end = lseek(file, 0, 2);
+        byte last;
+        // What a writer left that was killed half-way ends here, and takes nothing else with it.
+        bool isTorn = end > 0 && pread(file, &last, 1, end - 1) == 1 && last != '\n';
+        int error = (!isTorn || Write(file, "\n"u8)) && Write(file, line) ? 0 : Math.Max(Marshal.GetLastPInvokeError(), 1);
+        if (error != 0 && end >= 0)
+            _ = ftruncate(file, end); // a full disk took some of it
         _ = close(file);
         return error;
     }

@@ -6,6 +6,7 @@ namespace Reheat.Assembler;
 internal static unsafe partial class Native
 {
     private const ulong ExecutedFileName = 31; // AT_EXECFN
+    private const int FileKind = 0xf000, RegularFile = 0x8000, DirectoryKind = 0x4000;
 
     /// <summary>Device and inode of a file, links followed; zeros if there is none.</summary>
     public static (ulong Device, ulong Inode) Identity(string path)
@@ -16,6 +17,15 @@ internal static unsafe partial class Native
             return default;
         var bytes = new ReadOnlySpan<byte>(result, 256);
         return (BinaryPrimitives.ReadUInt64LittleEndian(bytes[136..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[32..]));
+    }
+
+    /// <summary>True for what gives its bytes once: a pipe, a terminal. It must not even be opened by who will not be the only one to read it.</summary>
+    public static bool IsReadOnce(string path)
+    {
+        // stx_mode at 28.
+        byte* result = stackalloc byte[256];
+        return path != "/dev/null" && statx(-100, path, 0, 0x7ff, result) == 0 &&
+            (BinaryPrimitives.ReadUInt16LittleEndian(new ReadOnlySpan<byte>(result + 28, 2)) & FileKind) is not (RegularFile or DirectoryKind);
     }
 
     /// <summary>The path that this program was started by.</summary>

@@ -5,13 +5,19 @@ namespace Reheat.Assembler;
 /// <summary>What is needed of libc: to become another program, to start one, and files that have no name.</summary>
 internal static unsafe partial class Native
 {
-    private const int SignalPipe = 13;
+    private const int SignalPipe = 13, SignalFileSize = 25;
+
+    private static nint _fileSizeHandler;
+
+    /// <summary>A limit on files' sizes holds for files in memory, too: a write fails then, and does not end this program.</summary>
+    public static void IgnoreFileSizeSignal() => _fileSizeHandler = signal(SignalFileSize, 1);
 
     /// <summary>Becomes another program. Returns only if that failed: errno.</summary>
     public static int Exec(string path, IReadOnlyList<string> arguments)
     {
         // .NET ignores SIGPIPE, and what is ignored stays so in the next program.
         _ = signal(SignalPipe, 0);
+        _ = signal(SignalFileSize, _fileSizeHandler);
         using var list = new StringList(arguments);
         _ = execv(path, list.Pointers);
         return Marshal.GetLastPInvokeError();
@@ -39,7 +45,7 @@ internal static unsafe partial class Native
             _ = posix_spawn_file_actions_adddup2(actions, error, 2);
         ulong* defaults = stackalloc ulong[16];
         new Span<ulong>(defaults, 16).Clear();
-        defaults[0] = 1ul << (SignalPipe - 1);
+        defaults[0] = (1ul << (SignalPipe - 1)) | (_fileSizeHandler == 0 ? 1ul << (SignalFileSize - 1) : 0);
         _ = posix_spawnattr_setsigdefault(attributes, defaults);
         _ = posix_spawnattr_setflags(attributes, 0x04); // POSIX_SPAWN_SETSIGDEF
         int failure = posix_spawn(out int process, path, actions, attributes, list.Pointers, Environment());
@@ -113,6 +119,12 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint write(int file, byte* buffer, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint pread(int file, byte* buffer, nint count, long offset);
+
+    [LibraryImport("libc")]
+    private static partial int ftruncate(int file, long length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial long lseek(int file, long offset, int whence);

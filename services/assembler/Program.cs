@@ -4,6 +4,7 @@ using Reheat.Assembler.Matching;
 
 foreach (string setting in (ReadOnlySpan<string>)["DOTNET_GCgen0size", "DOTNET_GCLOHThreshold", "DOTNET_GCRegionRange"])
     Native.ClearVariable(setting); // start.c
+Native.IgnoreFileSizeSignal();
 if (Words.Own(args) is not { } words)
 {
     Diagnose.Say("a name on the command line is no UTF-8, and without /proc it cannot be handed on as it is: mount /proc, or take the name by another");
@@ -59,6 +60,7 @@ static string? Obstacle(AssemblerCommand command) => command switch
     { IsQuestion: true } => null,
     { HasSeveralInputs: true } => "several input files",
     { HasForeignNames: true } => "a file's name is no UTF-8",
+    { Input: { } name } when Native.IsReadOnce(name) => $"{name} can be read only once",
     _ when !Directory.Exists("/proc/self/fd") => "there is no /proc",
     _ => null,
 };

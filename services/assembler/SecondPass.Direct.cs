@@ -52,7 +52,7 @@ internal sealed partial class SecondPass
         var expected = new HashSet<WrittenRecord>();
         foreach (Site site in sites)
         {
-            if (site.State != SiteState.Annotated || !site.IsExact || planner.Judge(site).Refusal != Refusal.None)
+            if (site.State != SiteState.Annotated || !site.IsExact || site.Found!.Section.IsInGroup || planner.Judge(site).Refusal != Refusal.None)
                 return false;
             SiteInstruction instruction = site.Instruction.Instruction;
             ElfSection section = site.Found!.Section;

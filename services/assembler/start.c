@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,14 +63,14 @@ static int is_real(const char *path, const struct stat *self)
 	return strcmp(name ? name + 1 : real, "reheat-as") && (file.st_dev != self->st_dev || file.st_ino != self->st_ino);
 }
 
-static void become_as(const char *directories, char **argv, const struct stat *self)
+static void become(const char *program, const char *directories, char **argv, const struct stat *self)
 {
 	char path[PATH_MAX];
 	const char *end;
 
 	for (; *directories; directories = *end ? end + 1 : end) {
 		end = strchrnul(directories, ':');
-		if (snprintf(path, sizeof(path), "%.*s/as", (int)(end - directories), directories) >= (int)sizeof(path) ||
+		if (snprintf(path, sizeof(path), "%.*s/%s", (int)(end - directories), directories, program) >= (int)sizeof(path) ||
 		    end == directories || !is_real(path, self))
 			continue;
 		argv[0] = path;
@@ -77,18 +78,39 @@ static void become_as(const char *directories, char **argv, const struct stat *s
 	}
 }
 
+/* Of the heap, in hexadecimal. Under a limit of address space (ulimit -v) a runtime that reserves more aborts before Program.cs can do anything. */
+static const char *heap_range(void)
+{
+	static char range[32];
+	unsigned long bytes = 16ul << 30;
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur / 4 < bytes)
+		bytes = limit.rlim_cur / 4;
+	if (bytes < 256ul << 20)
+		return NULL;
+	snprintf(range, sizeof(range), "%lx", bytes);
+	return range;
+}
+
 int main(int argc, char **argv)
 {
-	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL, *heap = heap_range();
+	int is_ld;
 	struct stat self;
 
 	name = name ? name + 1 : argc > 0 ? argv[0] : "";
-	if (strcmp(name, "ld") && !*variable("REHEAT_ANNOTATIONS") && !*variable("REHEAT_AS") && !*variable("REHEAT_BEHIND_AS") &&
-	    !stat("/proc/self/exe", &self)) {
-		setenv("REHEAT_BEHIND_AS", "start", 1);		/* RealProgram.cs: what we become may lead here again */
-		become_as(variable("COMPILER_PATH"), argv, &self);
-		become_as(*variable("PATH") ? variable("PATH") : "/usr/bin:/bin", argv, &self);
-		unsetenv("REHEAT_BEHIND_AS");
+	is_ld = !strcmp(name, "ld");
+	if ((!heap || !*variable("REHEAT_ANNOTATIONS")) && !*variable(is_ld ? "REHEAT_LD" : "REHEAT_AS") &&
+	    !*variable(is_ld ? "REHEAT_BEHIND_LD" : "REHEAT_BEHIND_AS") && !stat("/proc/self/exe", &self)) {
+		const char *program = is_ld ? "ld" : "as", *trail = is_ld ? "REHEAT_BEHIND_LD" : "REHEAT_BEHIND_AS";
+
+		if (*variable("REHEAT_ANNOTATIONS"))
+			fprintf(stderr, "reheat-as: too little address space (ulimit -v) to annotate anything; only %s is run\n", program);
+		setenv(trail, "start", 1);		/* RealProgram.cs: what we become may lead here again */
+		become(program, variable("COMPILER_PATH"), argv, &self);
+		become(program, *variable("PATH") ? variable("PATH") : "/usr/bin:/bin", argv, &self);
+		unsetenv(trail);
 	}
 	/*
 	 * Gone in milliseconds: there is nothing to collect. Texts and objects are large arrays, and each three megabytes of such would start a full
@@ -97,6 +119,6 @@ int main(int argc, char **argv)
 	 */
 	setenv("DOTNET_GCgen0size", "4000000", 0);
 	setenv("DOTNET_GCLOHThreshold", "2000000", 0);
-	setenv("DOTNET_GCRegionRange", "400000000", 0);
+	setenv("DOTNET_GCRegionRange", heap ? heap : "10000000", 0);
 	return __managed__Main(argc, argv);
 }

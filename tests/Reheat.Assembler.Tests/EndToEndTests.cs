@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Reheat.Core.Annotations;
 using Reheat.Core.Elf;
+using Reheat.Core.Records;
 using Xunit;
 
 namespace Reheat.Assembler.Tests;
@@ -81,6 +82,27 @@ public sealed class EndToEndTests
             scratch.Run("gcc", $"-static {policy}.o {(policy == "selftest" ? "counters.o" : "")} -o {policy}");
             scratch.Run($"./{policy}", "");
         }
+    }
+
+    // Two objects have the function, with its site at different places; the linker keeps one copy.
+    [Theory]
+    [InlineData("a.o b.o", 2)]
+    [InlineData("b.o a.o", 7)]
+    public void Of_a_function_that_several_objects_have_the_records_are_those_of_the_copy_that_is_kept(string objects, int expected)
+    {
+        const string Head = "\t.section .text.f,\"axG\",@progbits,f,comdat\n\t.weak f\n\t.type f,@function\nf:\n", Store = "\tmovl %esi,(%rdi)\n", Tail = "\tret\n\t.size f,.-f\n";
+        using var scratch = new Scratch();
+        scratch.Write("list", "reheat-annotations 1.0\nby-hand\nunit a.c\nfunction f *\n  1 write:4:lapic\nunit b.c\nfunction f *\n  2 write:4:lapic\n");
+        scratch.Write("a.s", "\t.file \"a.c\"\n" + Head + "\tmovl %eax,%eax\n" + Store + "\tmovl $1,%eax\n" + Tail);
+        scratch.Write("b.s", "\t.file \"b.c\"\n" + Head + "\tmovl $1,%eax\n\tmovl %eax,%eax\n" + Store + Tail);
+        foreach (string name in (string[])["a", "b"])
+            scratch.Run("gcc", $"-c {name}.s -o {name}.o", ("COMPILER_PATH", scratch.ToolDirectory), ("REHEAT_ANNOTATIONS", scratch.File("list")));
+        scratch.Run("gcc", $"-shared -nostdlib {objects} -o all.so");
+        using ElfImage elf = ElfImage.Open(scratch.File("all.so"));
+        ulong function = elf.Symbols.Single(s => s.Name == "f" && s.Type == ElfSymbolType.Function && s.SectionIndex != 0 && s.Binding == ElfSymbolBinding.Weak).Value;
+        AnnotatedSites sites = AnnotatedSites.Read(elf);
+        Assert.Equal(function + (ulong)expected, Assert.Single(sites.All).Start.Value);
+        Assert.Empty(sites.Diagnostics);
     }
 
     // Not every 64-bit kernel runs 32-bit programs.

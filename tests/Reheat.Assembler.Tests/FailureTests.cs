@@ -46,6 +46,47 @@ public sealed class FailureTests
         Assert.InRange(scratch.Text("runs").Length, 1, 5);
     }
 
+    [Theory]
+    [InlineData("printf '%4000s\\n' '{}' >disk/report; {0} -o 1.o a.s; mount -o remount,size=64k disk; {0} -o 2.o a.s", 2, "disk/report: the ")] // 96 bytes of the line fit
+    [InlineData("printf '{\"path\":\"1.o\",' >disk/report; {0} -o 2.o a.s", 2, "")] // a writer was killed
+    public void A_report_line_that_is_cut_off_takes_no_other_with_it(string steps, int expected, string said)
+    {
+        using Scratch scratch = Made();
+        scratch.Write("steps", $"mkdir disk; mount -t tmpfs -o size=4k none disk; {steps.Replace("{0}", Scratch.Program, StringComparison.Ordinal)}; cat disk/report");
+        Outcome outcome = scratch.Try("unshare", "-rm bash steps", "", ("REHEAT_ANNOTATIONS", scratch.File("list")), ("REHEAT_REPORT", scratch.File("disk/report")));
+        string[] lines = outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(expected, lines.Length);
+        Assert.Contains(said, outcome.Errors, StringComparison.Ordinal);
+        Assert.Equal("2.o", System.Text.Json.JsonDocument.Parse(lines[^1]).RootElement.GetProperty("output").GetString());
+    }
+
+    // A heap of 16 GiB does not fit: a smaller one, or none at all.
+    [Theory]
+    [InlineData("-v 4000000", true, "")]
+    [InlineData("-v 600000", false, "too little address space")]
+    [InlineData("-f 40", false, "")] // 40 KiB: for files in memory, too
+    public void A_limit_of_the_shell(string limit, bool annotates, string said)
+    {
+        using Scratch scratch = Made();
+        scratch.Write("a.s", Source + string.Concat(Enumerable.Repeat("# a comment\n", limit.StartsWith("-f", StringComparison.Ordinal) ? 5000 : 1)));
+        Outcome outcome = scratch.Try("bash", $"-c \"ulimit {limit}; exec {Scratch.Program} -o out.o a.s\"", "", ("REHEAT_ANNOTATIONS", scratch.File("list")));
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Contains(said, outcome.Errors, StringComparison.Ordinal);
+        Assert.Equal(annotates, scratch.Read("out.o").AsSpan().IndexOf(".debug_afterburn.lapic"u8) >= 0);
+        if (!annotates)
+            Plain(scratch);
+    }
+
+    [Fact]
+    public void A_named_pipe_is_left_to_the_assembler()
+    {
+        using Scratch scratch = Made();
+        Outcome outcome = scratch.Try("bash", $"-c \"{Scratch.Program} -o out.o <(cat a.s)\"", "", ("REHEAT_ANNOTATIONS", scratch.File("list")));
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Contains("can be read only once", outcome.Errors, StringComparison.Ordinal);
+        Plain(scratch);
+    }
+
     [Fact]
     public void An_assembler_that_fails_with_annotations_alone()
     {

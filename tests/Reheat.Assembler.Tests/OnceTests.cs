@@ -61,6 +61,14 @@ public sealed class OnceTests
     [InlineData("", ".if . - f > 16; g: ret; .endif", 2)]
     [InlineData(".macro m\n.quad f+3\n.endm", "", 2)]
     [InlineData(".macro m\naddl $1, %eax\nsubl $1, %eax\n.endm\nm", "", 2)]
+    [InlineData(".macro leap to,n\njmp \\to+\\n\n.endm", "g: leap f, 7", 2)]
+    [InlineData(".macro leap to,n\njmp \\to\\n\n.endm", "g: leap f,+7", 2)]
+    [InlineData(".macro leap to=f,n=7\njmp \\to+\\n\n.endm", "g: leap", 2)]
+    [InlineData(".macro leap n\njmp f\\n\n.endm", "g: leap +7", 2)]
+    [InlineData("1: .macro leap to\njmp \\to+7\n.endm\nleap 1b", "", 2)]
+    [InlineData(".macro less s,n\n.quad \\s-\\n\n.endm", Data + "less f,3", 2)]
+    [InlineData("", Data + ".irp s,f\n.quad \\s+3\n.endr", 2)]
+    [InlineData("1: .macro entry at,n,r\n.byte \\n\n.ifc \\r,%eax\n.byte 1\n.endif\n.endm\n.pushsection .other,\"a\"; entry 1b, 8-1, %eax; .popsection", "", 1)]
     // Nothing in the text shows that these bytes are an instruction: the guess is one too early.
     [InlineData(".byte 0x48, 0x89, 0xc1; movl %eax, 16(%rdi)", "", 3)]
     public void Assembled_so_often(string between, string behind, int expected)

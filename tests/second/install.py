@@ -42,7 +42,25 @@ def all(context):
         check.ok(f"{cc} -B DIR/lib/reheat/ without a list: the same bytes", open(single, "rb").read() == plain)
         check.run(cc, *flags.split(), "-B", library + "/", "-c", "part1.c", "-o", "part1.o", cwd=project.directory, env={**project.environment, "REHEAT_ANNOTATIONS": path})
         check.ok(f"{cc} -B DIR/lib/reheat/ with one: annotated", "part1.o" in project.annotated())
+    documented(context, library)
     again(context)
+
+
+def documented(context, library):
+    """The line of --help, for a build that calls ld itself and takes no section that its script does not name, as kernels can be built."""
+    line = next(line.strip() for line in check.run(SCRIPT, "--help").splitlines() if line.strip().startswith("REHEAT_ANNOTATIONS") and line.endswith("make"))
+    project = Project(context.new("calls ld"), context.prefix)
+    project.make("-j2")
+    annotations = project.list(project.sites())
+    project.make("clean")
+    project.write("own.lds", "SECTIONS { . = 0x400000; .text : { *(.text) } .data : { *(.data) *(.bss) *(.got .got.plt .igot.plt .iplt .rela.*) } .note : { *(.note*) } .eh_frame : { *(.eh_frame) } .comment 0 : { *(.comment) }\n"
+                  + "".join(f" {name} 0 : {{ *({name}) }}" for name in (".debug_info", ".debug_abbrev", ".debug_aranges", ".debug_line", ".debug_line_str", ".debug_str",
+                                                                        ".debug_loclists", ".debug_rnglists")) + " }\n")
+    project.write("Makefile", "part1: part1.o\n\tld --orphan-handling=error -e write_1 -T own.lds $< -o $@\npart1.o: part1.c\n\t$(CC) -O2 -g -c $< -o $@\n")
+    line = line.replace("DIR", os.path.dirname(os.path.dirname(library)).replace(" ", "\\ ")).replace("=FILE", f"={annotations}".replace(" ", "\\ "), 1).replace("=FILE", "=report")
+    done = subprocess.run(["sh", "-c", line], cwd=project.directory, env=project.environment, capture_output=True, text=True)
+    check.ok("the line of --help: a build that calls ld itself links", done.returncode == 0 and "orphan" not in done.stderr, done.stderr[-800:])
+    check.ok("and its image has the records", ".afterburn." in check.run("readelf", "-SW", project.path("part1")))
 
 
 def again(context):

@@ -57,6 +57,13 @@ def all(context):
     final("COMPILER_PATH", "prog", "env", f"COMPILER_PATH={library}", "gcc", "main.o", "one.o", "-o", "prog")
     final("clang", "prog", "env", f"COMPILER_PATH={library}", "clang-14", "main.o", "one.o", "-o", "prog")
     final("a shared library", "lib.so", "gcc", "-B", library + "/", "-shared", "one.o", "-o", "lib.so")
+    with open(path("own.lds"), "w") as file:
+        file.write("SECTIONS { . = 0x400000; .text : { *(.text) } .comment 0 : { *(.comment) } }\n")
+    for name, command in (("standard input", "ld -e one -T /dev/stdin one.o -o prog < <(cat own.lds)"), ("a named pipe", "ld -e one -T <(cat own.lds) one.o -o prog")):
+        code, said = link("bash", "-c", command)
+        place = subprocess.run(["nm", path("prog")], capture_output=True, text=True).stdout
+        check.equal(f"a script from {name} is the linker's alone", (code, said, [line.split()[0] for line in place.splitlines() if line.endswith(" one")]),
+                    (0, "", ["0000000000400000"]))
     final("sections garbage-collected", "prog", "gcc", "-B", library + "/", "-Wl,--gc-sections", "main.o", "one.o", "-Wl,-u,one", "-o", "prog")
     with open(path("arguments"), "w") as file:
         file.write("main.o one.o\n-o 'a prog'\n")

@@ -18,6 +18,7 @@ def all(context):
     prebuilt(context)
     cleaned(context)
     variables(context)
+    recipes(context)
     ccache(context)
 
 
@@ -227,6 +228,22 @@ def outside(context):
     check.ok("objects outside of the sources", code == 0 and result["annotated"] == result["listed"] > 0, f"{names} {sources} {code} {result and result['lost_by_reason']} {errors[-300:]}")
 
 
+def recipes(context):
+    """Recipes find what they find in a plain make: signals that end a pipe, and the limit of open files."""
+    project = Project(context.new("recipes"), context.prefix)
+    with open(project.path("Makefile"), "a") as file:
+        file.write("prog: answer\nanswer:\n\t(while :; do echo y; done) | head -n 1 >$@\n\tgrep Sig[BIC] /proc/self/status >>$@\n\tulimit -n >>$@\n")
+    project.make("-j2")
+    with open(project.path("answer")) as file:
+        expected = file.read()
+    os.unlink(project.path("answer"))
+    path = project.list(project.sites())
+    done = subprocess.run(["timeout", "60", *project.command(path)], cwd=project.directory, env=project.environment, capture_output=True, text=True)
+    check.equal("recipes: a pipe whose reader has gone ends", done.returncode, 0)
+    with open(project.path("answer")) as file:
+        check.equal("recipes: signals and limits are those of a plain make", file.read(), expected)
+
+
 def ccache(context):
     if not check.need("ccache"):
         return
@@ -245,6 +262,11 @@ def ccache(context):
     check.equal("ccache: a plain build gets plain objects from it", project.hashes(), plain)
     _, result, _ = project.second(path)
     check.equal("ccache: and the second pass annotated ones, with the same report", (project.hashes(), result["annotated"]), (clean, first["annotated"]))
+    shutil.rmtree(project.path(".reheat"))
+    project.make("clean")
+    project.make("-j2")
+    code, result, errors = project.second(path)
+    check.equal("ccache: in a fresh tree, too", (code, project.hashes(), result["annotated"], result["lost"]), (0, clean, first["annotated"], 0))
     code, result, errors = project.second(project.list({"part1.c": units["part1.c"]}, "other"))
     check.equal("ccache: another list, other objects", (project.annotated(), project.hashes()["part2.o"]), ({"part1.o"}, plain["part2.o"]))
     _, result, _ = project.second(path, "--policy", "inline")

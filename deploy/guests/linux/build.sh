@@ -163,7 +163,9 @@ progress() {
 
 compile() {
 	local status=0
-	SECONDS=0
+	# An interrupted build goes on, and its time with it.
+	SECONDS=$(cat "$dir/spent" 2>/dev/null || echo 0)
+	trap 'echo "$SECONDS" >"$dir/spent"' EXIT
 	kernel_make -j "$jobs" all 2>&1 | tee "$dir/build.log" | progress || status=$?
 	if ((status != 0)); then
 		grep -m 20 -E 'error|Error' "$dir/build.log" >&2 || tail -n 20 "$dir/build.log" >&2
@@ -180,6 +182,7 @@ compile() {
 	count=$(find "$dir/linux" -name '.*.o.cmd' -exec grep -l -e ' -c -o ' {} + | wc -l)
 	printf '%s\n' "objects=$count" "seconds=$SECONDS" >"$dir/complete.new"
 	mv "$dir/complete.new" "$dir/complete"
+	trap - EXIT
 }
 
 # kbuild compares command lines, and those of objtool's rules and our own flag name the tree. They follow it, or everything would be

@@ -65,7 +65,7 @@ internal static class AnnotatedText
         }
         Thunks(text.Length);
         Copy(text.Length);
-        Records(output, plans, prefix, bitness);
+        Records(output, scan, plans, prefix, bitness);
         return output.Written;
     }
 
@@ -73,14 +73,15 @@ internal static class AnnotatedText
     public static string Label(SitePlan plan, string prefix) =>
         plan.Statement.IsInMacro ? $"{prefix}{plan.Number}_\\@" : string.Create(CultureInfo.InvariantCulture, $"{prefix}{plan.Number}");
 
-    private static void Records(TextWriter output, IReadOnlyList<SitePlan> plans, string prefix, int bitness)
+    private static void Records(TextWriter output, SourceScan scan, IReadOnlyList<SitePlan> plans, string prefix, int bitness)
     {
+        // Records of a group's code are part of the group: where the linker throws that away, they go with it.
         var sections = new SortedDictionary<string, List<SitePlan>>(StringComparer.Ordinal);
         foreach (SitePlan plan in plans)
         {
             if (plan.Statement.IsInMacro)
                 continue;
-            foreach (string section in plan.Sections)
+            foreach (string section in plan.Sections.Select(name => Section(name, scan, plan)))
             {
                 if (!sections.TryGetValue(section, out List<SitePlan>? list))
                     sections.Add(section, list = []);
@@ -90,7 +91,7 @@ internal static class AnnotatedText
         output.Append("\n");
         foreach ((string section, List<SitePlan> list) in sections)
         {
-            output.Append($".section {section},\"\",@progbits\n{Align(bitness)}\n");
+            output.Append($".section {section}\n{Align(bitness)}\n");
             foreach (SitePlan plan in list)
                 output.Append($"{Words(bitness)} {Label(plan, prefix)},{Label(plan, prefix)}e\n");
         }
@@ -100,10 +101,16 @@ internal static class AnnotatedText
         output.Append(".data\n.balign 8\n");
         foreach (SitePlan plan in counted)
             output.Append($"{Label(plan, prefix)}c: .quad 0\n");
-        output.Append($".section {RecordNames.SelfTestInObject},\"\",@progbits\n{Align(bitness)}\n");
-        foreach (SitePlan plan in counted)
-            output.Append($"{Words(bitness)} {Label(plan, prefix)},{Label(plan, prefix)}c\n");
+        foreach (IGrouping<string, SitePlan> group in counted.GroupBy(plan => Section(RecordNames.SelfTestInObject, scan, plan)))
+        {
+            output.Append($".section {group.Key}\n{Align(bitness)}\n");
+            foreach (SitePlan plan in group)
+                output.Append($"{Words(bitness)} {Label(plan, prefix)},{Label(plan, prefix)}c\n");
+        }
     }
+
+    private static string Section(string name, SourceScan scan, SitePlan plan) =>
+        scan.Sections[plan.Statement.Section].Group is { Length: > 0 } signature ? $"{name},\"G\",@progbits,\"{signature}\",comdat" : $"{name},\"\",@progbits";
 
     private static string Align(int bitness) => bitness == 64 ? ".balign 8" : ".balign 4";
 

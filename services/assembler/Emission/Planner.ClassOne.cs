@@ -97,6 +97,8 @@ internal sealed partial class Planner
             ElfSection section = fresh.Elf.Sections[places[i].Section];
             if (!section.IsExecutable)
                 return (Refusal.NoInstrument, section.Name);
+            if (HasUnknownGroup(section, statement))
+                return (Refusal.UnsupportedSyntax, UnknownGroup);
             if (JudgePlace(section, places[i].Offset, found[i].Length) is var (refusal, detail) && refusal != Refusal.None)
                 return (refusal, detail);
             if (found[i].Length != found[0].Length || Padding.OfSensitive(found[i], style) != Padding.OfSensitive(found[0], style) || !found[i].IsSensitive)

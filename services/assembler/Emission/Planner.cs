@@ -81,6 +81,11 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
             site.Refuse(Refusal.UnsupportedSyntax, $"in a macro that is used {fresh.Map.Instances(place.Statement)} times");
             return;
         }
+        if (HasUnknownGroup(site.Found.Section, statement))
+        {
+            site.Refuse(Refusal.UnsupportedSyntax, UnknownGroup);
+            return;
+        }
         if ((statement.Traits & StatementTraits.Split) != 0)
         {
             site.Refuse(Refusal.StringSplit, "a label stands between the prefix and its instruction");
@@ -111,6 +116,7 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
                 Padding = isSelftest ? 0 : isClassOne ? Padding.OfSensitive(instruction, style) : Padding.OfMemory(instruction, style),
                 IsSelftest = isSelftest,
                 FallsThrough = isSelftest && FallsThrough(site.Found),
+                StackGrowth = -instruction.Decoded.StackPointerIncrement,
                 End = end,
             };
             plan.Places.Add(new PlannedPlace(section, site.Offset, site.Found.Name));
@@ -120,6 +126,12 @@ internal sealed partial class Planner(byte[] text, SourceScan scan, FreshObject 
         foreach (AnnotatedAccess access in site.Annotation.Accesses.Where(_ => !isClassOne))
             plan.Targets.Add(access.Target);
     }
+
+    // Records outside of the code's group would be taken for those of the copy that the linker keeps.
+    private bool HasUnknownGroup(ElfSection section, Statement statement) =>
+        section.IsInGroup && (statement.IsInMacro || scan.Sections[statement.Section].Group.Length == 0);
+
+    private const string UnknownGroup = "the text does not say which COMDAT group its section belongs to";
 
     // Thunks stand behind the function's last instruction. If that goes on, as a call that does return or a branch that is not taken, it must
     // not meet them.

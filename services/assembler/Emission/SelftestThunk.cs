@@ -51,7 +51,7 @@ internal static class SelftestThunk
             output.Append("; ");
         }
         output.Append(text.AsSpan(plan.Statement.Instruction, plan.Statement.End - plan.Statement.Instruction));
-        output.Append($"; {{disp32}} jmp {label}e; {(leaveOpen ? "" : frame.Closing)}");
+        output.Append($"; {(plan.StackGrowth == 0 ? "" : frame.Moved(plan.StackGrowth))}{{disp32}} jmp {label}e; {(leaveOpen ? "" : frame.Closing)}");
     }
 
     /// <summary>True if the statement means the same elsewhere: it names neither its own place nor the nearest numbered label.</summary>

@@ -34,6 +34,9 @@ internal sealed class SitePlan
     /// <summary>The function's last instruction goes on behind it: its thunks must be passed over.</summary>
     public bool FallsThrough { get; init; }
 
+    /// <summary>Bytes by which the instruction moves the stack pointer down: push and pop.</summary>
+    public int StackGrowth { get; init; }
+
     /// <summary>Targets of class 2, sorted; none for a class-1 instruction.</summary>
     public SortedSet<string> Targets { get; } = new(StringComparer.Ordinal);
 

@@ -14,7 +14,8 @@ internal readonly record struct FunctionEnd(string Name, int Position, int Secti
 /// <summary>A section as the text names it.</summary>
 /// <param name="Name">Its name; empty where a macro's body does not say.</param>
 /// <param name="IsMarkedData">The text says by flags or name that it is not executed.</param>
-internal readonly record struct SectionName(string Name, bool IsMarkedData)
+/// <param name="Group">Signature of the group that it is part of (COMDAT: of several objects the linker keeps one); empty without.</param>
+internal readonly record struct SectionName(string Name, bool IsMarkedData, string Group)
 {
     /// <summary>Debug information.</summary>
     public bool IsDebug => Name.StartsWith(".debug", StringComparison.Ordinal);
@@ -32,6 +33,7 @@ internal sealed partial class SourceScan
 {
     private readonly List<SectionName> _sections = [];
     private readonly Dictionary<string, bool> _isData = [];
+    private readonly Dictionary<string, string> _groups = [];
     private readonly List<FunctionEnd> _ends = [];
     private readonly List<TextRange> _frames = [];
     private readonly Stack<(int Section, int Previous)> _pushed = new();
@@ -127,8 +129,22 @@ internal sealed partial class SourceScan
         ReadOnlySpan<byte> arguments = _text.AsSpan(token.NameEnd, token.End - token.NameEnd);
         ReadOnlySpan<byte> flags = arguments[(arguments.IndexOf((byte)',') is >= 0 and int comma ? comma : arguments.Length)..].Trim(", \t"u8);
         if (flags.StartsWith("\""u8) && flags[1..].IndexOf((byte)'"') is >= 0 and int end)
+        {
             _isData[name] = !flags[1..(end + 1)].Contains((byte)'x');
-        Enter(name, _isData.TryGetValue(name, out bool isData) ? isData : !IsCodeName(name));
+            _groups[name] = Group(flags[1..(end + 1)], flags[(end + 2)..]);
+        }
+        Enter(name, _isData.TryGetValue(name, out bool isData) ? isData : !IsCodeName(name), _groups.GetValueOrDefault(name, ""));
+    }
+
+    // .section NAME, "axG", @progbits, SIGNATURE, comdat; with M the size of an entry stands before the signature.
+    private string Group(ReadOnlySpan<byte> flags, ReadOnlySpan<byte> behind)
+    {
+        if (flags.Contains((byte)'?'))
+            return _sections[_section].Group;
+        if (!flags.Contains((byte)'G'))
+            return "";
+        string[] arguments = Encoding.UTF8.GetString(behind).Split(',');
+        return arguments.ElementAtOrDefault(flags.Contains((byte)'M') ? 3 : 2)?.Trim(' ', '\t', '"') ?? "";
     }
 
     // What gas takes for code without being told so, what people mean as such, and a macro's argument.
@@ -136,9 +152,9 @@ internal sealed partial class SourceScan
         name.Contains('\\', StringComparison.Ordinal) || name.Contains("text", StringComparison.Ordinal) || name.StartsWith(".init", StringComparison.Ordinal) || name.StartsWith(".fini", StringComparison.Ordinal) ||
         name.StartsWith(".gnu.linkonce.t", StringComparison.Ordinal) || name.StartsWith(".plt", StringComparison.Ordinal);
 
-    private void Enter(string name, bool isData)
+    private void Enter(string name, bool isData, string group = "")
     {
-        _sections.Add(new SectionName(name, isData));
+        _sections.Add(new SectionName(name, isData, group));
         (_section, _previous) = (_sections.Count - 1, _section);
     }
 
@@ -148,6 +164,7 @@ internal sealed partial class SourceScan
         if (name.SequenceEqual("macro"u8))
         {
             _macros.Add(FirstName(token));
+            NotePassed(_text.AsSpan(token.NameEnd, token.End - token.NameEnd)); // what parameters are if nothing is passed
             _macroDepth++;
             _outside.Push((_section, _previous, _pushed.Count, _mode, _intel));
             Enter("", isData: false);
@@ -163,7 +180,10 @@ internal sealed partial class SourceScan
                 _pushed.Pop();
         }
         else if (name.SequenceEqual("rept"u8) || name.SequenceEqual("irp"u8) || name.SequenceEqual("irpc"u8) || name.SequenceEqual("rep"u8))
+        {
             _repeatDepth++;
+            NotePassed(_text.AsSpan(token.NameEnd, token.End - token.NameEnd));
+        }
         else if (name.SequenceEqual("endr"u8))
             _repeatDepth = Math.Max(0, _repeatDepth - 1);
         else

@@ -20,11 +20,24 @@ internal sealed partial class SourceScan
     private readonly Dictionary<ulong, bool> _numbered = [];
     private bool _countsBytes;
 
+    // What is passed to macros and repeated blocks; a body that has an argument beside + or -, or puts one against another name; what goes there.
+    private readonly HashSet<ulong> _passed = [];
+    private bool _countsArguments, _joinsArguments, _passesSigns, _passesHere;
+
     /// <summary>
     /// True if whatever refers to the code does so by labels alone, so that it follows when something is put between instructions. False if a
     /// place is, or may be, so many bytes from another: <c>f+8</c>, <c>.+2</c>, <c>.org</c>.
     /// </summary>
-    public bool IsByLabels => !_countsBytes && !_taken.Overlaps(_assigned) && (_counted.Count == 0 || !_counted.Overlaps(CodeNames()));
+    public bool IsByLabels => !_countsBytes && !(_joinsArguments && _passesSigns) && !(_countsArguments && _passesHere) && !_taken.Overlaps(_assigned) && !CountsNames();
+
+    private bool CountsNames()
+    {
+        bool passes = _countsArguments && _passed.Count > 0;
+        if (_counted.Count == 0 && !passes)
+            return false;
+        HashSet<ulong> names = CodeNames();
+        return names.Overlaps(_counted) || (passes && names.Overlaps(_passed));
+    }
 
     // Labels of the code, and what is said to be one.
     private HashSet<ulong> CodeNames()
@@ -61,6 +74,8 @@ internal sealed partial class SourceScan
     private void NoteDirective(ReadOnlySpan<byte> name, in Token token)
     {
         ReadOnlySpan<byte> arguments = _text.AsSpan(token.NameEnd, token.End - token.NameEnd).Trim(" \t"u8);
+        if (name.StartsWith("if"u8) && (name[2..].TrimStart((byte)'n') is [(byte)'b'] or [(byte)'c'] or [(byte)'d', ..]))
+            return; // how an argument is written, and what is defined
         if (name.SequenceEqual("size"u8) || name.SequenceEqual("type"u8) || name.SequenceEqual("string"u8) || name.StartsWith("asci"u8) || name.SequenceEqual("ident"u8))
             return;
         if (name.SequenceEqual("include"u8) || name.SequenceEqual("reloc"u8))
@@ -103,9 +118,43 @@ internal sealed partial class SourceScan
         }
     }
 
+    // What a body makes of an argument shows in the body, what the argument is where it is passed.
+    private void NotePassed(ReadOnlySpan<byte> text)
+    {
+        _passesSigns |= text.ContainsAny(PlainSigns);
+        while (!text.IsEmpty)
+        {
+            int length = NameLength(text);
+            ReadOnlySpan<byte> name = text[..length];
+            text = text[Math.Max(length, 1)..];
+            name = name.TrimStart((byte)'$');
+            if (name.IndexOf((byte)'@') is > 0 and int way)
+                name = name[..way];
+            if (name.IsEmpty)
+                continue;
+            if (name.SequenceEqual("."u8) || (char.IsAsciiDigit((char)name[0]) && IsNumberedLabel(name)))
+                _passesHere = true;
+            else
+                _passed.Add(Hash(name));
+        }
+    }
+
+    // \a\b and f\b may come to be f+7; \() ends a name, and \@ is a number.
+    private void NoteJoined(ReadOnlySpan<byte> text)
+    {
+        for (int at = 1; !_joinsArguments && at + 1 < text.Length; at++)
+        {
+            if (text[at] != '\\' || !(char.IsAsciiLetter((char)text[at + 1]) || text[at + 1] == '_'))
+                continue;
+            byte before = text[at - 1];
+            _joinsArguments = (IsName(before) && before is not ((byte)'$' or (byte)'\\')) || (before == ')' && at > 2 && text[at - 2] == '(' && text[at - 3] == '\\');
+        }
+    }
+
     // In code, where padding may stand: a label beside + or -, and the place itself.
     private void NoteCode(ReadOnlySpan<byte> text)
     {
+        NoteJoined(text);
         for (int at = 0; text[at..].IndexOfAny(Signs) is >= 0 and int next; at++)
         {
             at += next;
@@ -134,6 +183,7 @@ internal sealed partial class SourceScan
     // In data the difference of two labels is what it is; a label and a number are a place that is counted in bytes.
     private void NoteData(ReadOnlySpan<byte> text)
     {
+        NoteJoined(text);
         if (!text.ContainsAny(PlainSigns))
             return;
         foreach (Range range in text.Split((byte)','))
@@ -145,7 +195,8 @@ internal sealed partial class SourceScan
                 at += next;
                 ReadOnlySpan<byte> left = argument[..at].TrimEnd(" \t()"u8), right = argument[(at + 1)..].TrimStart(" \t()"u8);
                 right = right[..NameLength(right)];
-                isCounted = argument[at] == '+' || !IsTerm(left[LastName(left)..]) || !IsTerm(right);
+                // What is taken away may be a number, if it is passed.
+                isCounted = argument[at] == '+' || !IsTerm(left[LastName(left)..]) || !IsTerm(right) || right.Contains((byte)'\\');
                 _taken.Add(Hash(right));
             }
             if (isCounted)
@@ -168,6 +219,7 @@ internal sealed partial class SourceScan
                 name = name[..way];
             if (name.IsEmpty)
                 continue;
+            _countsArguments |= name.Contains((byte)'\\');
             if (!char.IsAsciiDigit((char)name[0]))
             {
                 _countsBytes |= name.SequenceEqual("."u8);

@@ -105,7 +105,11 @@ internal sealed partial class SourceScan
     private void Instruction(in Token token)
     {
         ReadOnlySpan<byte> name = _text.AsSpan(token.Start, token.NameEnd - token.Start);
-        NoteCode(_text.AsSpan(token.NameEnd, token.End - token.NameEnd));
+        ReadOnlySpan<byte> operands = _text.AsSpan(token.NameEnd, token.End - token.NameEnd);
+        NoteCode(operands);
+        bool isMacro = IsMacro(name);
+        if (isMacro)
+            NotePassed(operands);
         bool isListed = (_wanted is null || _function is not null || _macroDepth > 0) && _repeatDepth == 0 && _mode == _bitness && IsCode;
         if (!isListed)
         {
@@ -119,7 +123,6 @@ internal sealed partial class SourceScan
             _prefix.End = token.End;
             return;
         }
-        bool isMacro = _macros.Count > 0 && _macros.Contains(Encoding.UTF8.GetString(name));
         if (!isMacro)
         {
             StatementTraits traits = (_intel ? StatementTraits.Intel : 0) | (_macroDepth > 0 ? StatementTraits.InMacro : 0) |
@@ -131,6 +134,16 @@ internal sealed partial class SourceScan
         else if (IsOpen)
             _open!.Ordinals.Add(FunctionText.Raw); // any number of them
         (_prefix, _isSplit) = ((-1, -1), false);
+    }
+
+    private bool IsMacro(ReadOnlySpan<byte> name)
+    {
+        if (_macros.Count == 0)
+            return false;
+        Span<char> text = stackalloc char[128];
+        return name.Length <= text.Length
+            ? _macros.GetAlternateLookup<ReadOnlySpan<char>>().Contains(text[..Encoding.UTF8.GetChars(name, text)])
+            : _macros.Contains(Encoding.UTF8.GetString(name));
     }
 
     private static bool IsPrefix(ReadOnlySpan<byte> name) => name.Length is >= 2 and <= 8 &&

@@ -19,7 +19,7 @@ internal readonly record struct SourceUnit(string Name, bool IsWhole)
     /// <param name="input">The file it came from; null for standard input.</param>
     public static SourceUnit Of(ReadOnlySpan<byte> text, string? input)
     {
-        ReadOnlySpan<byte> head = text[..Math.Min(text.Length, Head)];
+        ReadOnlySpan<byte> head = text[..Math.Min(text.Length, Head)], whole = text;
         string symbol = "";
         string marker = "";
         while (!head.IsEmpty)
@@ -40,11 +40,40 @@ internal readonly record struct SourceUnit(string Name, bool IsWhole)
             else if (marker.Length == 0 && line is [(byte)'#', (byte)' ', >= (byte)'0' and <= (byte)'9', ..] && Quoted(line) is [var name, ..] && !name.StartsWith('<'))
                 marker = name;
         }
+        if (symbol.Length > 0 && NumberedFile(whole, symbol[(symbol.LastIndexOf('/') + 1)..]) is { } path)
+            return new(path, true);
         if (symbol.Length > 0)
             return new(SourcePath.Normalise(symbol, ""), symbol.Contains('/', StringComparison.Ordinal));
         if (marker.Length > 0)
             return new(SourcePath.Normalise(marker, Directory.GetCurrentDirectory()), true);
         return input is null ? new("", false) : new(Path.GetFileName(input), false);
+    }
+
+    // Before DWARF 5 the unit is one of the files that lines are of: the one of the file symbol's name. Null without, or where there are two.
+    private static string? NumberedFile(ReadOnlySpan<byte> text, string fileName)
+    {
+        string? found = null;
+        while (text.IndexOf("\t.file"u8) is >= 0 and int at)
+        {
+            text = text[(at + 6)..];
+            int end = text.IndexOf((byte)'\n');
+            ReadOnlySpan<byte> line = (end < 0 ? text : text[..end]).TrimStart(" \t"u8);
+            if (line.IsEmpty || !char.IsAsciiDigit((char)line[0]))
+                continue;
+            string path = Quoted(line) switch
+            {
+                [var name] => SourcePath.Normalise(name, Directory.GetCurrentDirectory()),
+                [var directory, var name, ..] => SourcePath.Normalise(name, directory),
+                _ => "",
+            };
+            if (Path.GetFileName(path) != fileName)
+                continue;
+            // Absolute: of a directory that the text does not name (-fdebug-prefix-map).
+            if (path[0] == '/' || (found is not null && found != path))
+                return null;
+            found = path;
+        }
+        return found;
     }
 
     private static string[] Quoted(ReadOnlySpan<byte> line)

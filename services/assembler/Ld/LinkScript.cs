@@ -41,14 +41,14 @@ internal sealed partial class LinkScript
     /// <summary>It makes the output section that ours can follow.</summary>
     public bool HasAnchor { get; }
 
-    /// <summary>Reads one from where the linker would; null if it is in none of these places or what it includes is not.</summary>
+    /// <summary>Reads one from where the linker would; null if it is in none of these places, or can be read only once, or what it includes is so.</summary>
     public static LinkScript? Find(string name, IReadOnlyList<string> directories) =>
         Read(name, directories, MostNested) is { } text ? new LinkScript(text) : null;
 
     private static string? Read(string name, IReadOnlyList<string> directories, int depth)
     {
         string? path = directories.Select(directory => Path.Combine(directory, name)).Prepend(name).FirstOrDefault(File.Exists);
-        if (path is null || depth == 0)
+        if (path is null || depth == 0 || Native.IsReadOnce(path))
             return null;
         string text = Comment().Replace(File.ReadAllText(path), " ");
         bool isWhole = true;

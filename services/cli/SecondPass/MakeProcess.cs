@@ -42,17 +42,21 @@ internal sealed class MakeProcess(BuildTree tree, PassOptions options, string li
     }
 
     /// <summary>Runs make to its end; an interrupt is handed on, and make ends in order.</summary>
+    /// <param name="directory">Where.</param>
+    /// <param name="toStandardError">make's output goes there.</param>
+    /// <param name="pastCaches">A compiler cache is to compile what it has, and keep that.</param>
+    /// <param name="interrupt">Ends make.</param>
     /// <returns>Its exit code, 128 + the number of a signal.</returns>
     /// <exception cref="CommandException">It cannot be started.</exception>
-    public async Task<int> RunAsync(string directory, bool toStandardError, CancellationToken interrupt)
+    public async Task<int> RunAsync(string directory, bool toStandardError, bool pastCaches, CancellationToken interrupt)
     {
-        using Process process = Start(directory, toStandardError);
+        using Process process = Start(directory, toStandardError, pastCaches);
         await using CancellationTokenRegistration _ = interrupt.Register(() => Terminate(process));
         await process.WaitForExitAsync(CancellationToken.None);
         return process.ExitCode;
     }
 
-    private Process Start(string directory, bool toStandardError)
+    private Process Start(string directory, bool toStandardError, bool pastCaches)
     {
         // Results are on standard output: with --json make's own output goes beside it.
         var start = new ProcessStartInfo(toStandardError ? "/bin/sh" : options.Make) { WorkingDirectory = directory };
@@ -71,9 +75,11 @@ internal sealed class MakeProcess(BuildTree tree, PassOptions options, string li
             else
                 start.Environment[name] = value;
         }
+        if (pastCaches)
+            start.Environment["CCACHE_RECACHE"] = "1";
         try
         {
-            return Process.Start(start)!;
+            return Posix.AsShellsDo(() => Process.Start(start)!);
         }
         catch (Win32Exception e)
         {

@@ -44,8 +44,14 @@ internal sealed class Pass(PassOptions options, Screen screen)
         HashSet<string> left;
         try
         {
+            string directory = MakeArguments.WorkingDirectory(options.Directory, tree.Root, options.Arguments);
             plan.Age(screen.Say);
-            exitCode = await make.RunAsync(MakeArguments.WorkingDirectory(options.Directory, tree.Root, options.Arguments), screen.IsJson, cancel);
+            exitCode = await make.RunAsync(directory, screen.IsJson, pastCaches: false, cancel);
+            if (exitCode == 0 && plan.AgeUntold(slices, before, ReportLine.Read(make.ReportPath, tree.Relative).ContainsKey) is > 0 and int untold)
+            {
+                screen.Say($"{Format.Count(untold)} annotated objects came from a compiler cache, and nobody knows what was refused in them: they are compiled once more");
+                exitCode = await make.RunAsync(directory, screen.IsJson, pastCaches: true, cancel);
+            }
         }
         finally
         {

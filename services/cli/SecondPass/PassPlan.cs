@@ -51,9 +51,34 @@ internal sealed class PassPlan
     /// Makes the objects older than all that they are made from, so that make builds them anew. None is taken out of its place: what no
     /// rule makes is there for what needs it, and what make removes is gone. A crash loses nothing.
     /// </summary>
-    public void Age(Action<string> say)
+    public void Age(Action<string> say) => Age(Rebuild, say);
+
+    /// <summary>
+    /// Ages those that were built and have records, though no assembler ran and no earlier report tells of them: a compiler cache of another tree had them.
+    /// </summary>
+    /// <param name="slices">The list.</param>
+    /// <param name="before">The state before the pass.</param>
+    /// <param name="isReported">Whether reheat-as has said something of an object.</param>
+    /// <returns>How many.</returns>
+    public int AgeUntold(ListSlices slices, TreeState before, Func<string, bool> isReported)
     {
-        foreach (string path in Rebuild)
+        string[] untold = [.. Rebuild.Where(IsUntold)];
+        Age(untold, _ => { });
+        return untold.Length;
+
+        bool IsUntold(string path)
+        {
+            if (isReported(path) || (_aged.TryGetValue(path, out (FileStamp Was, FileStamp Is) times) && Posix.Stamp(_tree.Full(path)) == times.Is) || !File.Exists(_tree.Full(path)))
+                return false;
+            ObjectFacts facts = TreeScan.Read(_tree.Full(path), slices);
+            string slice = slices.Hash(facts);
+            return facts.HasRecords && slice != ListSlices.Plain && !(before.Objects.GetValueOrDefault(path) is { Report: not null } known && known.Slice == slice);
+        }
+    }
+
+    private void Age(IEnumerable<string> paths, Action<string> say)
+    {
+        foreach (string path in paths)
         {
             string full = _tree.Full(path);
             try

@@ -13,8 +13,38 @@ internal static partial class Posix
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
 
+    private const int OpenFiles = 7; // RLIMIT_NOFILE
+    private const int Pipe = 13; // SIGPIPE
+
     /// <summary>SIGTERM.</summary>
     public const int Terminate = 15;
+
+    /// <summary>
+    /// Starts a program as a shell would. The runtime ignores SIGPIPE, and raises the limit of open files to the most that is allowed; a child inherits
+    /// both, and with it every recipe of a build: `yes | head -1` would not end.
+    /// </summary>
+    public static T AsShellsDo<T>(Func<T> start)
+    {
+        Span<ulong> own = stackalloc ulong[2], parent = stackalloc ulong[2];
+        bool isRaised = LimitOf(0, OpenFiles, 0, ref MemoryMarshal.GetReference(own)) == 0
+            && LimitOf(ParentProcess(), OpenFiles, 0, ref MemoryMarshal.GetReference(parent)) == 0 && parent[0] < own[0];
+        if (isRaised)
+        {
+            Span<ulong> lower = [parent[0], own[1]];
+            _ = SetLimit(OpenFiles, ref MemoryMarshal.GetReference(lower));
+        }
+        nint handler = Signal(Pipe, 0);
+        try
+        {
+            return start();
+        }
+        finally
+        {
+            _ = Signal(Pipe, handler);
+            if (isRaised)
+                _ = SetLimit(OpenFiles, ref MemoryMarshal.GetReference(own));
+        }
+    }
 
     /// <summary>Puts a directory's entries on the disk; a file system that cannot is left as it is.</summary>
     public static void SyncDirectory(string path)
@@ -90,6 +120,18 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "getppid")]
+    private static partial int ParentProcess();
+
+    [LibraryImport("libc", EntryPoint = "prlimit")]
+    private static partial int LimitOf(int process, int resource, nint none, ref ulong limit);
+
+    [LibraryImport("libc", EntryPoint = "setrlimit")]
+    private static partial int SetLimit(int resource, ref ulong limit);
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint Signal(int number, nint handler);
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int StatX(int directory, string path, int flags, uint mask, ref byte result);

@@ -34,7 +34,8 @@ internal static class TreeScan
         return found.ToDictionary(o => o.Path, StringComparer.Ordinal);
     }
 
-    private static ObjectFacts Read(string path, ListSlices slices)
+    /// <summary>What an object is; one that cannot be read is <see cref="ObjectKind.Unreadable"/>.</summary>
+    public static ObjectFacts Read(string path, ListSlices slices)
     {
         try
         {

@@ -86,6 +86,9 @@ public enum ElfSectionFlags : ulong
     /// <summary>SHF_EXECINSTR: machine code.</summary>
     Executable = 4,
 
+    /// <summary>SHF_GROUP: part of a group of sections.</summary>
+    Group = 0x200,
+
     /// <summary>SHF_TLS: the template of thread-local storage; its address overlaps other sections.</summary>
     ThreadLocal = 0x400,
 

@@ -55,6 +55,9 @@ public sealed class ElfSection
     /// <summary><c>sh_entsize</c>.</summary>
     public ulong EntrySize { get; }
 
+    /// <summary>Part of a group of sections that a link keeps or throws away as one (COMDAT).</summary>
+    public bool IsInGroup => (Flags & ElfSectionFlags.Group) != 0;
+
     /// <summary>In memory at run time.</summary>
     public bool IsAllocated => (Flags & ElfSectionFlags.Allocated) != 0;
 
