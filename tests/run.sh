@@ -16,6 +16,9 @@ case ${1-} in
 *) echo "usage: tests/run.sh [--long]" >&2 && exit 2 ;;
 esac
 
+# Programs that live for seconds do not get back what profiling themselves costs.
+export DOTNET_TieredPGO=0
+
 logs=$root/artifacts/tests
 mkdir -p "$logs"
 
@@ -93,6 +96,7 @@ run_suite() {
 	second) suite "$1" tests/second/run.py --prefix "$install" linker objects plain interrupts bad ;;
 	second-kernel) suite "$1" tests/second/run.py --prefix "$install" --long kernel identity ;;
 	user) suite "$1" tests/user/run.py --prefix "$install" ;;
+	Loop) suite "$1" env REHEAT_PROGRAM="$install/bin/reheat" "tests/Reheat.$1.Tests/bin/Release/net10.0/Reheat.$1.Tests" -noColor ;;
 	*) suite "$1" "tests/Reheat.$1.Tests/bin/Release/net10.0/Reheat.$1.Tests" -noColor ;;
 	esac || true # it is counted
 }

@@ -10,7 +10,7 @@ var root = new RootCommand(
     Exit codes: 0 done · 1 failed · 2 wrong command line · 3 bad input · 4 collector away · 5 not found · 6 nothing observed
     7 coverage below --fail-under · 8 the guest's QEMU failed · 9 traces kept but not delivered
     10 stand-ins not installed · 11 no make · 12 not a build tree · 13 link-time optimised · 14 list of another architecture
-    15 nothing annotated · 20 lists differ · 21 ring contract broken · 130 interrupted; `reheat make` passes on make's own exit code
+    15 nothing annotated · 16 another second pass is at work · 20 lists differ · 21 ring contract broken · 130 interrupted; `reheat make` passes on make's own exit code
     """)
 {
     UpCommand.Create(),

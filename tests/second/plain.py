@@ -6,6 +6,8 @@ import subprocess
 
 import check
 import checker
+import elf
+import lists
 from project import Project, digest
 
 
@@ -19,6 +21,7 @@ def all(context):
     cleaned(context)
     variables(context)
     recipes(context)
+    twice(context)
     ccache(context)
 
 
@@ -242,6 +245,24 @@ def recipes(context):
     check.equal("recipes: a pipe whose reader has gone ends", done.returncode, 0)
     with open(project.path("answer")) as file:
         check.equal("recipes: signals and limits are those of a plain make", file.read(), expected)
+
+
+def twice(context):
+    """One source, two objects, and what each has is not lost in the other."""
+    project = Project(context.new("compiled twice"), context.prefix)
+    project.write("both.c", "#ifdef ONE\nvoid one(volatile int *r) { r[1] = 1; }\nstatic __attribute__((noinline)) int own(volatile int *r) { return r[1]; }\nint use1(volatile int *r) { return own(r) + 1; }\n"
+                  "#else\nvoid two(volatile int *r) { r[2] = 2; }\nstatic __attribute__((noinline)) int own(volatile int *r) { r[3] = 7; return r[2]; }\nint use2(volatile int *r) { return own(r) + 1; }\n#endif\n"
+                  "int common(volatile int *r) { return r[5]; }\n")
+    with open(project.path("Makefile"), "a") as file:
+        file.write("prog: both1.o both2.o\nboth1.o: both.c\n\t$(CC) $(CFLAGS) -DONE -c $< -o $@\nboth2.o: both.c\n\t$(CC) $(CFLAGS) -c $< -o $@\n")
+    project.make("-j2")
+    one, two = (lists.sites(elf.Object(project.path(f"both{n}.o")), project.path(f"both{n}.o")) for n in (1, 2))
+    listed = {**two, **one}
+    path = project.list({"both.c": listed})
+    count = sum(len(sites) for sites in listed.values())
+    code, result, _ = project.second(path)
+    check.equal("a source that is compiled twice: all that is in either object is annotated, and nothing is lost", (code, result["listed"], result["annotated"], result["lost"]), (0, count, count, 0))
+    check.equal("a source that is compiled twice: both objects have sites", project.annotated(), {"both1.o", "both2.o"})
 
 
 def ccache(context):

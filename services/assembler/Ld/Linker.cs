@@ -80,14 +80,19 @@ internal static class Linker
         });
     }
 
-    private static string? Script(IReadOnlyList<string> arguments)
+    private static unsafe string? Script(IReadOnlyList<string> arguments)
     {
         if (Environment.GetEnvironmentVariable("REHEAT_ANNOTATIONS") is not { Length: > 0 } list)
             return null;
         LinkCommand command = LinkCommand.Parse(arguments);
         if (!command.IsFinal)
             return null;
-        string? text = Fragment.Write(RecordNames.Targets(File.ReadAllBytes(list)), command);
+        if (Native.Map(list, out long length, out int error) is var bytes && error != 0)
+        {
+            Complain($"{list}: the list cannot be read (error {error}): {Kept}");
+            return null;
+        }
+        string? text = Fragment.Write(RecordNames.Targets(new ReadOnlySpan<byte>(bytes, (int)Math.Min(length, int.MaxValue))), command);
         if (text is null || Directory.Exists("/proc/self/fd"))
             return text;
         Complain($"there is no /proc: {Kept}");

@@ -158,7 +158,7 @@ internal static class AgentCommand
                 agent.Status.Sites,
                 agent.Status.Reconnects,
             },
-            console => console.WriteLine($"{options.Wedge}: {(counts.Hits > 0 ? $"{Format.Count(counts.Hits, "hit")} and " : "")}{Format.Count(counts.Traps, "trap")} recorded{(account is null ? "" : $" = {Account(account)}")}"));
+            console => console.WriteLine($"{options.Wedge}: {Format.Count(counts.Traps, "trap")} recorded{(account is null ? "" : $" = {Account(account)}")}{(counts.Hits > 0 ? $"; {Format.Count(counts.Hits, "hit")} recorded{(account is null ? "" : $", {Format.Count(account.HitsStored)} of them stored")}" : "")}"));
         if (!force && agent.Status.Lost == 0 && account is { Stored: 0, Dropped: 0, HitsStored: 0, HitsDropped: 0, OutsideRecorded: > 0 })
         {
             screen.Say($"warning: all of it lies outside the images: {string.Join(", ", images.Select(i => i.Name))} is not what the guest ran, or not where it ran (--image PATH@BIAS); it is counted as outside, for good");

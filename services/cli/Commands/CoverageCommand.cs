@@ -13,7 +13,7 @@ internal static class CoverageCommand
     private static readonly Option<double?> FailUnder =
         NumberOption.Optional("--fail-under", "P", "Exit with 7 if the build's coverage is below P percent, with 6 if nothing was observed.", 0, 100);
 
-    private const string ObservedNote = "QEMU observes: hits are executions of annotated sites that a rewriting wedge would not trap";
+    private const string ObservedNote = "hits are executions of annotated sites: where a wedge rewrites, they do not trap; QEMU's observes and rewrites nothing";
 
     public static Command Create()
     {

@@ -18,7 +18,7 @@ internal static class MakeCommand
 
     private static readonly Option<string> Policy = new("--policy")
     {
-        Description = "Room at a site: thunk (5 bytes at least), inline (the original Afterburner's) or selftest. Default: as the list says.",
+        Description = "Room at a site: thunk (5 bytes at least), inline (the original Afterburner's; also: afterburn) or selftest (each site jumps to a thunk that counts and does the access). Default: as the list says.",
         HelpName = "thunk|inline|selftest",
     };
 
@@ -32,7 +32,7 @@ internal static class MakeCommand
 
     private static readonly Option<FileInfo> Report = new("--report")
     {
-        Description = "Write what became of each annotated object to FILE: JSON lines, one an object.",
+        Description = "Write what became of each annotated object to FILE, in the place of what is there: JSON lines, one an object. After a make that failed: of those that are known to be whole.",
         HelpName = "FILE",
     };
 
@@ -56,6 +56,10 @@ internal static class MakeCommand
 
             Exactly the objects whose part of the list changed are built anew, by the build's own rules; the first build need not know of
             Reheat. A run that was interrupted is repaired by the next. gcc needs nothing; clang needs -fno-integrated-as.
+
+            Exit codes besides make's own: 3 the list cannot be read · 10 stand-ins not installed · 11 no make · 12 not a build tree
+            13 link-time optimised · 14 list of another architecture · 15 not one site annotated · 16 another pass is at work · 130 interrupted.
+            Sites that are lost or refused leave it at 0: the report, also as --json, counts them by reason.
             """)
         {
             Annotations, Policy, ClassOne, Directory, Report, Make, Wait, CommonOptions.Json, Arguments,
@@ -76,6 +80,8 @@ internal static class MakeCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, Screen screen, Connection connection, CancellationToken cancel)
     {
+        if (parsed.GetValue(Report) is { } early)
+            CheckWritable(early);
         var options = new PassOptions(parsed.GetValue(Arguments)!)
         {
             Directory = parsed.GetValue(Directory),
@@ -86,11 +92,14 @@ internal static class MakeCommand
             List = parsed.GetValue(Annotations) is { } file ? Read(file) : await PullAsync(parsed, connection, cancel),
         };
         PassResult result = await new Pass(options, screen).RunAsync(cancel);
+        PassReport.Show(screen, result);
         if (parsed.GetValue(Report) is { } report)
             WriteReport(result, report);
-        PassReport.Show(screen, result);
         if (cancel.IsCancellationRequested)
+        {
+            screen.Say("interrupted: the tree is consistent, and the next pass goes on from here; the report tells what is known of the objects as they are now");
             return ExitCode.Interrupted;
+        }
         if (result.MakeExitCode != 0)
         {
             screen.Say($"{options.Make} ended with exit code {result.MakeExitCode}; the tree is consistent, and the next pass goes on from here");
@@ -100,7 +109,8 @@ internal static class MakeCommand
             return ExitCode.Failure;
         if (result is { Listed: > 0, Annotated: 0 })
         {
-            screen.Say($"not one of {Format.Count(result.Listed)} listed sites was annotated: is the list that of this build?");
+            bool isUnassembled = result.Sites.All(s => s.Reason == Unreported.NotAssembled);
+            screen.Say($"not one of {Format.Count(result.Listed)} listed sites was annotated: {(isUnassembled ? "no compiler ran the assembler — give clang -fno-integrated-as" : "is the list that of this build?")}");
             return ExitCode.NothingAnnotated;
         }
         return ExitCode.Success;
@@ -114,7 +124,7 @@ internal static class MakeCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CommandException(ExitCode.BadInput, $"cannot read the list {file}: {e.Message}");
+            throw new CommandException(ExitCode.BadInput, $"cannot read the list {file}: {Client.FileFault.Of(e)}");
         }
     }
 
@@ -123,6 +133,20 @@ internal static class MakeCommand
         AnnotationList list = await connection.Annotations.PullAsync(
             new PullRequest { Build = CommonOptions.Selector(parsed) }, new CallOptions(cancellationToken: cancel));
         return (System.Text.Encoding.UTF8.GetBytes(list.Body), $"list {list.Version} of build {list.Build}");
+    }
+
+    // Before a build of minutes, not after it.
+    private static void CheckWritable(FileInfo file)
+    {
+        try
+        {
+            File.Open(file.FullName + ".new", FileMode.OpenOrCreate, FileAccess.Write).Dispose();
+            File.Delete(file.FullName + ".new");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCode.Usage, $"--report {file}: {Client.FileFault.Of(e)}");
+        }
     }
 
     private static void WriteReport(PassResult result, FileInfo file)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Reheat.Core.X86;
 
 namespace Reheat.Cli.SecondPass;
 
@@ -9,6 +10,7 @@ internal sealed class PassOutcome
     private readonly TreeState _before;
     private readonly SortedDictionary<string, ObjectState> _objects = new(StringComparer.Ordinal);
     private readonly HashSet<string> _unassembled = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Unit, string Function, int Ordinal), int> _listed;
 
     /// <param name="slices">The list.</param>
     /// <param name="plan">What was to be rebuilt.</param>
@@ -24,6 +26,9 @@ internal sealed class PassOutcome
     {
         _slices = slices;
         _before = before;
+        _listed = slices.List.Units
+            .SelectMany(unit => unit.Functions.SelectMany(function => function.Sites.Select(site => (unit.Name, function.Name, site.Ordinal))))
+            .CountBy(site => site).ToDictionary();
         foreach ((string path, ScannedObject found) in now)
         {
             if (found.Facts.Kind != ObjectKind.Single || found.IsProtected)
@@ -45,7 +50,7 @@ internal sealed class PassOutcome
         SiteOutcome[] reported = [.. _objects.Where(o => o.Value.Report is not null).SelectMany(o => ReportLine.Sites(o.Value.Report!.Value, o.Key))];
         Sites =
         [
-            .. reported.Concat(Unreported.Find(slices, now, reported, _unassembled, left))
+            .. Losses(reported.Concat(Unreported.Find(slices, now, reported, _unassembled, left)))
                 .OrderBy(s => s.Unit, StringComparer.Ordinal).ThenBy(s => s.Function, StringComparer.Ordinal).ThenBy(s => s.Ordinal).ThenBy(s => s.Path, StringComparer.Ordinal),
         ];
         ClassOneSites = _objects.Values.Where(o => o.Report is not null).Sum(o => new ReportLine("", o.Report!.Value).ClassOne);
@@ -57,9 +62,35 @@ internal sealed class PassOutcome
 
     public IReadOnlyList<SiteOutcome> Sites { get; }
 
+    /// <summary>Listed sites that are annotated; one that several objects have counts once.</summary>
+    public int Annotated => Count(s => s.State == "annotated");
+
+    /// <summary>Those of <see cref="Annotated"/> whose function has changed.</summary>
+    public int Drifted => Count(s => s is { State: "annotated", Match: "drifted" });
+
     public int ClassOneSites { get; }
 
     public IReadOnlyList<string> Diagnostics { get; }
+
+    // A source that is compiled several times, or a function of a header, is in several objects: what one of them has is not lost in the others,
+    // and what none has is lost once.
+    private IEnumerable<SiteOutcome> Losses(IEnumerable<SiteOutcome> sites)
+    {
+        foreach (IGrouping<(string, string, int), SiteOutcome> site in sites.GroupBy(Key))
+        {
+            SiteOutcome[] found = [.. site.Where(s => s.State != "lost")];
+            IEnumerable<SiteOutcome> lost = site.Where(s => s.State == "lost").OrderBy(s => s.Reason == Refusal.FunctionNotFound.Name());
+            foreach (SiteOutcome outcome in found.Concat(lost.Take(Math.Max(0, Times(site.Key) - found.Length))))
+                yield return outcome;
+        }
+    }
+
+    private int Count(Func<SiteOutcome, bool> what) => Sites.Where(what).GroupBy(Key).Sum(site => Math.Min(site.Count(), Times(site.Key)));
+
+    private static (string, string, int) Key(SiteOutcome site) => (site.Unit, site.Function, site.Ordinal);
+
+    // A list names a site twice for two functions of one name.
+    private int Times((string, string, int) site) => Math.Max(1, _listed.GetValueOrDefault(site));
 
     private ObjectState Old(string path) => _before.Objects.GetValueOrDefault(path) ?? new ObjectState(0, 0);
 

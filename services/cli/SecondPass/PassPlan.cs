@@ -17,8 +17,8 @@ internal sealed class PassPlan
     /// <summary>Paths of the objects to rebuild; some may be absent already.</summary>
     public SortedSet<string> Rebuild { get; }
 
-    /// <summary>How many there are that a second pass could rebuild.</summary>
-    public int Total => _objects.Values.Count(o => o.IsOurs);
+    /// <summary>How many there are that a second pass could rebuild, with those that an interrupted make took away.</summary>
+    public int Total => _objects.Values.Count(o => o.IsOurs) + Rebuild.Count(path => !_objects.ContainsKey(path));
 
     /// <summary>Compares what each object was built with to what it should be built with.</summary>
     public static PassPlan Make(BuildTree tree, ListSlices slices, TreeState state, Dictionary<string, ScannedObject> objects)

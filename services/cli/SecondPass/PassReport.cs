@@ -54,7 +54,7 @@ internal static class PassReport
                 sites.AddRow(
                     isDrifted ? "drifted" : Format.Cell(site.State), Format.Cell(Format.Fit(site.Function, 40)), site.Ordinal.ToString(CultureInfo.InvariantCulture),
                     Format.Cell(Format.Fit(site.Instruction, 30)), Format.Cell(Format.Fit(site.Unit, 40)),
-                    isDrifted ? string.Create(CultureInfo.InvariantCulture, $"found again, confidence {site.Confidence:0.00}") : Format.Cell(Format.Fit(site.Reason, 50)));
+                    isDrifted ? string.Create(CultureInfo.InvariantCulture, $"found again, confidence {site.Confidence:0.00}") : Format.Cell(Format.Fit(site.Detail.Length > 0 && site.Detail != site.Reason ? $"{site.Reason}: {site.Detail}" : site.Reason, 70)));
             }
             console.Write(sites);
             if (other.Length > MostShown)

@@ -20,11 +20,17 @@ internal sealed record PassResult
     /// <summary>Objects of the tree that a second pass may rebuild.</summary>
     public required int Objects { get; init; }
 
-    /// <summary>Those whose part of the list changed, and make built anew.</summary>
+    /// <summary>Those that make built anew: as their part of the list changed, or for reasons of its own.</summary>
     public required int Rebuilt { get; init; }
 
     /// <summary>Sites that the list has.</summary>
     public required int Listed { get; init; }
+
+    /// <summary>Listed sites that are annotated; one that several objects have counts once.</summary>
+    public required int Annotated { get; init; }
+
+    /// <summary>Those of <see cref="Annotated"/> whose function has changed.</summary>
+    public required int Drifted { get; init; }
 
     /// <summary>Class-1 instructions annotated.</summary>
     public required int ClassOneSites { get; init; }
@@ -43,10 +49,6 @@ internal sealed record PassResult
     public required double Seconds { get; init; }
 
     public int Kept => Objects - Rebuilt;
-
-    public int Annotated => Sites.Count(s => s.State == "annotated");
-
-    public int Drifted => Sites.Count(s => s is { State: "annotated", Match: "drifted" });
 
     public int Refused => Sites.Count(s => s.State == "refused");
 

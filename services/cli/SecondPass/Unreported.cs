@@ -7,6 +7,9 @@ namespace Reheat.Cli.SecondPass;
 /// <summary>The listed sites that no assembled file reported: each is lost or refused for a reason that the tree tells.</summary>
 internal static class Unreported
 {
+    /// <summary>The reason of sites whose object no assembler of ours made.</summary>
+    public const string NotAssembled = "not-assembled";
+
     public static IEnumerable<SiteOutcome> Find(
         ListSlices slices, IReadOnlyDictionary<string, ScannedObject> objects, IReadOnlyList<SiteOutcome> reported, IReadOnlySet<string> unassembled,
         IReadOnlySet<string> left)
@@ -42,7 +45,7 @@ internal static class Unreported
         if (holder is { IsProtected: true })
             return ("refused", Refusal.ProtectedOutput.Name(), "");
         if (holder is not null && unassembled.Contains(holder.Path))
-            return ("lost", "not-assembled", "its compiler did not run reheat-as: built without it, or by an integrated assembler (clang: -fno-integrated-as)");
+            return ("lost", NotAssembled, "its compiler did not run reheat-as: built without it, or by an integrated assembler (clang: -fno-integrated-as)");
         if (holder is not null && left.Contains(holder.Path))
             return ("lost", "not-rebuilt", "make did not build its object: no rule makes it from a source, or it is no part of what make was asked for");
         if (holder is not null)

@@ -48,7 +48,7 @@ public sealed partial class AnnotationListReader
         if (Site(line) is not { } site)
             return;
         if (_function.Sites.TryGetValue((site.Ordinal, site.Standing), out var earlier))
-            Add(DiagnosticId.ListDuplicate, $"\"{Cut(line.Trim())}\": the site stands in line {earlier.Line} already, that one is kept; merge the two");
+            Add(DiagnosticId.ListDuplicate, $"\"{Cut(line.Trim())}\": the site stands in line {earlier.Line} already; merge the two");
         else
             _function.Sites.Add((site.Ordinal, site.Standing), (_line, site));
     }

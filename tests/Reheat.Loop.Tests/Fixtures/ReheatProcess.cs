@@ -5,7 +5,7 @@ namespace Reheat.Loop.Tests.Fixtures;
 /// <summary>What a run of the command line said.</summary>
 internal sealed record ReheatResult(int ExitCode, string Output, string Errors);
 
-/// <summary>The built program <c>reheat</c>, as a process.</summary>
+/// <summary>The program <c>reheat</c>, as a process: the installed one that REHEAT_PROGRAM names, else the one that was built with the tests.</summary>
 internal sealed class ReheatProcess : IDisposable
 {
     private readonly Process _process;
@@ -28,7 +28,7 @@ internal sealed class ReheatProcess : IDisposable
         return Start(command[0], command[1..], clock?.Environment);
     }
 
-    private static string Program => Path.Combine(AppContext.BaseDirectory, "reheat");
+    private static string Program => Environment.GetEnvironmentVariable("REHEAT_PROGRAM") is { Length: > 0 } installed ? installed : Path.Combine(AppContext.BaseDirectory, "reheat");
 
     private static ReheatProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
