@@ -35,9 +35,6 @@ internal sealed record ObjectFacts(ObjectKind Kind)
     /// <summary>True if it has records: it was annotated.</summary>
     public bool HasRecords { get; init; }
 
-    /// <summary>Records of class 2: how many sites are annotated.</summary>
-    public int Records { get; init; }
-
     /// <summary>Those of the functions asked for that it defines, by their names before what compilers add (<c>.constprop.0</c>).</summary>
     public FrozenSet<string> Functions { get; init; } = [];
 
@@ -53,17 +50,11 @@ internal sealed record ObjectFacts(ObjectKind Kind)
             return new ObjectFacts(ObjectKind.Unreadable);
         using ElfImage open = image;
         bool hasRecords = false;
-        long recordBytes = 0;
         foreach (ElfSection section in open.Sections)
         {
             if (section.NameStartsWith(".gnu.lto_"u8))
                 return new ObjectFacts(ObjectKind.Lto);
-            if (section.NameStartsWith(".debug_afterburn"u8))
-            {
-                hasRecords = true;
-                if (section.NameStartsWith(".debug_afterburn."u8))
-                    recordBytes += section.Bytes.Length;
-            }
+            hasRecords |= section.NameStartsWith(".debug_afterburn"u8);
         }
         var files = new HashSet<string>();
         var functions = new HashSet<string>();
@@ -87,7 +78,6 @@ internal sealed record ObjectFacts(ObjectKind Kind)
             Unit = units is [var unit] ? unit : null,
             FileSymbol = file is null ? null : Path.GetFileName(file),
             HasRecords = hasRecords,
-            Records = (int)(recordBytes / (2 * open.AddressSize)),
             Functions = functions.ToFrozenSet(),
         };
     }
